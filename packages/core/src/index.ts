@@ -1,0 +1,85 @@
+/** The words every room shares. */
+export { type Clock, systemClock } from './clock.ts';
+export {
+  compileConfig,
+  type Config,
+  configJsonSchema,
+  type DataSource,
+  defineConfig,
+  type Gates,
+  type Metric,
+  METRICS,
+  type Objective,
+  OBJECTIVES,
+  search,
+  type UserConfig,
+} from './config.ts';
+export { canonicalJson, type Digest, digestOf, digestOfFile, digestOfJson, isDigest } from './digest.ts';
+export {
+  ARRAY_OF,
+  BYTES_PER_ELEMENT,
+  type DataOf,
+  type DType,
+  DTYPES,
+  isDType,
+  type NumericData,
+  type NumericDType,
+} from './dtype.ts';
+export {
+  asSlipwayError,
+  type ErrorCode,
+  type ErrorDefinition,
+  type ErrorParams,
+  errorTable,
+  EXIT,
+  fail,
+  fromSystemError,
+  fromWire,
+  type GrpcStatus,
+  hasCode,
+  SlipwayError,
+  type WireError,
+} from './errors.ts';
+export { LIMITS } from './limits.ts';
+export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './log.ts';
+export {
+  FILE_ROLES,
+  type Golden,
+  isModelName,
+  isSafeRelativePath,
+  type Lineage,
+  type LineageStep,
+  type Manifest,
+  MANIFEST_FILE,
+  MANIFEST_SCHEMA,
+  type ManifestFile,
+  manifestSchema,
+  type ServingHints,
+} from './manifest.ts';
+export { batching, optimize, type PassName, type PassOptions, type PassSpec, passSchema, prune, quantize } from './passes.ts';
+export {
+  type CandidateReport,
+  type GateResult,
+  type HostFacts,
+  type Latency,
+  type LayerSparsity,
+  type Parity,
+  type Proportion,
+  type Report,
+  REPORT_SCHEMA,
+  type Size,
+  type Verdict,
+} from './report.ts';
+export {
+  describeSpec,
+  type Dim,
+  isBatchable,
+  type Signature,
+  signatureSchema,
+  type TensorSpec,
+  UNKNOWN_DIM,
+  validateInputs,
+} from './signature.ts';
+export type { Reference, Release, Store } from './store.ts';
+export { suggest } from './suggest.ts';
+export { byteLength, bytesOf, concatRows, elementCount, fromBytes, rows, type Tensor, type TensorOf, type Tensors, tensor } from './tensor.ts';

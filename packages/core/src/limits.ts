@@ -1,0 +1,27 @@
+/**
+ * Bounds on what comes from outside, each with the reason for its value. One home: documentation and tests read them
+ * from here.
+ */
+
+export const LIMITS = {
+  /** One request body, bytes. Triton's default is 64 MiB. */
+  maxBodyBytes: 64 * 1024 * 1024,
+  /** Nesting of a JSON request. Tensors of rank > 8 do not occur; Triton stops at 100. */
+  maxJsonDepth: 100,
+  /** HTTP request headers, count. Envoy's default. */
+  maxHeaders: 100,
+  /** Serialized protobuf. The format itself cannot exceed it. */
+  maxProtobufBytes: 2 ** 31 - 1,
+  /** Nesting of protobuf messages: a graph attribute costs two levels, real models nest control flow < 10 deep. */
+  maxProtobufDepth: 100,
+  /** Nodes in one model. The largest exported LLMs have < 10^5. */
+  maxNodes: 2_000_000,
+  /** Rank of a tensor. ONNX Runtime's kernels stop well below. */
+  maxRank: 64,
+  /** Manifest (slipway.json), bytes. */
+  maxManifestBytes: 4 * 1024 * 1024,
+  /** One array of a .npz or one .npy read into memory, bytes. */
+  maxArrayBytes: 8 * 1024 ** 3,
+  /** A .npy header, bytes. NumPy writes < 1 KB. */
+  maxNpyHeaderBytes: 64 * 1024,
+} as const;

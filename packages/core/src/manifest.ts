@@ -1,0 +1,134 @@
+/**
+ * The manifest (`slipway.json`) that makes a directory a model: what it is called, which files it has, what goes in
+ * and out, how it proves itself (golden samples), how it wants to be served, and where it came from.
+ *
+ * It is the only thing the rooms exchange. It holds no timestamp and no host name, so that two builds of the
+ * same input have the same digest; those are in the report.
+ */
+import { z } from 'zod';
+import { isDigest, type Digest } from './digest.ts';
+import { type Signature, signatureSchema } from './signature.ts';
+
+export const MANIFEST_FILE = 'slipway.json';
+export const MANIFEST_SCHEMA = 'slipway.model/v1';
+
+/** Names that are safe in a path, a URL, an OCI repository and a metric label. `..`, `/` and empty never match. */
+export const NAME_PATTERN: RegExp = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
+const MAX_NAME_LENGTH = 128;
+
+export function isModelName(value: string): boolean {
+  return value.length <= MAX_NAME_LENGTH && NAME_PATTERN.test(value);
+}
+
+export const FILE_ROLES = ['model', 'external-data', 'golden', 'report', 'other'] as const;
+
+export interface ManifestFile {
+  /** Relative, forward slashes, no `.` or `..` segment. */
+  readonly path: string;
+  readonly role: (typeof FILE_ROLES)[number];
+  readonly digest: Digest;
+  readonly size: number;
+}
+
+/**
+ * Input/output pairs the model reproduced when it was built. The file is a `.npz` whose arrays are named
+ * `input/NAME` and `output/NAME`, all with `count` rows along axis 0 when the model is batchable, otherwise
+ * `input/NAME/INDEX`. A value `actual` matches `expected` when |actual − expected| ≤ absolute + relative·|expected|.
+ */
+export interface Golden {
+  readonly file: string;
+  readonly count: number;
+  readonly tolerance: { readonly absolute: number; readonly relative: number };
+}
+
+/** What the model asks of whoever serves it; the server's own options win. */
+export interface ServingHints {
+  readonly maxBatchSize?: number | undefined;
+  readonly latencyBudgetMs?: number | undefined;
+  readonly maxQueueRows?: number | undefined;
+  readonly threads?: number | undefined;
+}
+
+/** One step of how the model came to be. */
+export interface LineageStep {
+  readonly pass: string;
+  readonly version: number;
+  readonly options: Readonly<Record<string, unknown>>;
+  /** Digest of the model after the step. */
+  readonly result: Digest;
+}
+
+export interface Lineage {
+  readonly source: { readonly file: string; readonly digest: Digest };
+  readonly data: { readonly calibration?: Digest | undefined; readonly evaluation?: Digest | undefined };
+  readonly steps: readonly LineageStep[];
+  /** Tool name → version: slipway, onnxruntime. */
+  readonly tools: Readonly<Record<string, string>>;
+}
+
+export interface Manifest {
+  readonly schema: typeof MANIFEST_SCHEMA;
+  readonly name: string;
+  readonly engine: 'onnxruntime';
+  /** The file the engine loads. */
+  readonly entry: string;
+  readonly files: readonly ManifestFile[];
+  readonly signature: Signature;
+  readonly golden?: Golden | undefined;
+  readonly labels?: readonly string[] | undefined;
+  readonly serving?: ServingHints | undefined;
+  readonly lineage: Lineage;
+}
+
+const digestSchema = z.custom<Digest>(isDigest, 'must be sha256: and 64 hexadecimal digits');
+const pathSchema = z
+  .string()
+  .max(1024)
+  .refine((path) => isSafeRelativePath(path), 'must be a relative path inside the model, without "." or ".." segments');
+const positive = z.number().positive();
+
+export const servingHintsSchema: z.ZodType<ServingHints> = z.strictObject({
+  maxBatchSize: z.int().positive().optional(),
+  latencyBudgetMs: z.number().min(0).optional(),
+  maxQueueRows: z.int().positive().optional(),
+  threads: z.int().positive().optional(),
+});
+
+export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
+  schema: z.literal(MANIFEST_SCHEMA),
+  name: z.string().refine(isModelName, 'must be lower-case letters, digits and . _ - between them'),
+  engine: z.literal('onnxruntime'),
+  entry: pathSchema,
+  files: z
+    .array(z.strictObject({ path: pathSchema, role: z.enum(FILE_ROLES), digest: digestSchema, size: z.int().min(0) }))
+    .max(100_000),
+  signature: signatureSchema,
+  golden: z
+    .strictObject({
+      file: pathSchema,
+      count: z.int().min(1),
+      tolerance: z.strictObject({ absolute: z.number().min(0), relative: z.number().min(0) }),
+    })
+    .optional(),
+  labels: z.array(z.string()).optional(),
+  serving: servingHintsSchema.optional(),
+  lineage: z.strictObject({
+    source: z.strictObject({ file: z.string(), digest: digestSchema }),
+    data: z.strictObject({ calibration: digestSchema.optional(), evaluation: digestSchema.optional() }),
+    steps: z.array(
+      z.strictObject({
+        pass: z.string(),
+        version: positive,
+        options: z.record(z.string(), z.unknown()),
+        result: digestSchema,
+      }),
+    ),
+    tools: z.record(z.string(), z.string()),
+  }),
+});
+
+/** True for `a/b.onnx`; false for absolute paths, backslashes, NUL, drive letters, empty, `.` and `..` segments. */
+export function isSafeRelativePath(path: string): boolean {
+  if (path === '' || /[\\\0:]/.test(path)) return false;
+  return path.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..');
+}
