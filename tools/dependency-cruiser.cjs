@@ -26,7 +26,12 @@ const oneDoor = (library, owner) => ({
 
 module.exports = {
   forbidden: [
-    { name: 'no-cycle', severity: 'error', from: {}, to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } } },
+    {
+      name: 'no-cycle',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
     ...Object.entries(MAY_IMPORT).map(([from, allowed]) => ({
       name: `${from}-imports-only-${allowed.join('-') || 'nothing'}`,
       severity: 'error',
@@ -40,8 +45,18 @@ module.exports = {
       from: { path: '^(packages/([^/]+)|tests|examples|bench)/' },
       to: { path: '^packages/[^/]+/src/', pathNot: ['^packages/$2/', '^packages/[^/]+/src/index\\.ts$'] },
     },
-    { name: 'product-does-not-import-tests', severity: 'error', from: { path: '^packages/[^/]+/src/', pathNot: '\\.test\\.ts$|/testing/' }, to: { path: '\\.test\\.ts$|/testing/' } },
-    { name: 'resolvable', severity: 'error', from: { path: '^packages/' }, to: { couldNotResolve: true, pathNot: '^(node:|slipway$)' } },
+    {
+      name: 'product-does-not-import-tests',
+      severity: 'error',
+      from: { path: '^packages/[^/]+/src/', pathNot: '\\.test\\.ts$|/testing/' },
+      to: { path: '\\.test\\.ts$|/testing/' },
+    },
+    {
+      name: 'resolvable',
+      severity: 'error',
+      from: { path: '^packages/' },
+      to: { couldNotResolve: true, pathNot: '^(node:|slipway$)' },
+    },
     oneDoor('onnxruntime-node', 'runtime'),
     oneDoor('onnxruntime-common', 'runtime'),
     oneDoor('@bufbuild/protobuf', 'onnx'),

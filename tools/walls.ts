@@ -20,7 +20,12 @@ const rules = createRequire(import.meta.url)('./dependency-cruiser.cjs') as {
 async function inspect(baseDir: string, paths: string[]): Promise<ICruiseResult> {
   const { output } = await cruise(
     paths,
-    { ...rules.options, baseDir, validate: true, ruleSet: { forbidden: rules.forbidden } as NonNullable<ICruiseOptions['ruleSet']> },
+    {
+      ...rules.options,
+      baseDir,
+      validate: true,
+      ruleSet: { forbidden: rules.forbidden } as NonNullable<ICruiseOptions['ruleSet']>,
+    },
     {},
     { tsConfig: extractTSConfig(path.join(root, 'tsconfig.base.json')) },
   );
@@ -41,7 +46,9 @@ for (const room of rooms) {
 }
 const crossings = result.modules
   .filter((module) => module.source.startsWith('packages/'))
-  .flatMap((module) => module.dependencies.map((dependency) => ({ from: module.source.split('/')[1], to: dependency.resolved })))
+  .flatMap((module) =>
+    module.dependencies.map((dependency) => ({ from: module.source.split('/')[1], to: dependency.resolved })),
+  )
   .filter(({ from, to }) => to.startsWith('packages/') && to.split('/')[1] !== from);
 if (crossings.length === 0) problems.push('walls saw no import between rooms: it resolved nothing');
 
@@ -50,13 +57,20 @@ const planted = mkdtempSync(path.join(tmpdir(), 'slipway-walls-'));
 try {
   for (const room of ['core', 'serve']) mkdirSync(path.join(planted, 'packages', room, 'src'), { recursive: true });
   writeFileSync(path.join(planted, 'packages/serve/src/index.ts'), 'export const answer = 42;\n');
-  writeFileSync(path.join(planted, 'packages/core/src/index.ts'), "export { answer } from '../../serve/src/index.ts';\n");
+  writeFileSync(
+    path.join(planted, 'packages/core/src/index.ts'),
+    "export { answer } from '../../serve/src/index.ts';\n",
+  );
   const caught = describe(await inspect(planted, ['packages']));
-  if (!caught.some((line) => line.startsWith('core-imports-only'))) problems.push('walls did not catch a planted import of serve by core');
+  if (!caught.some((line) => line.startsWith('core-imports-only'))) {
+    problems.push('walls did not catch a planted import of serve by core');
+  }
 } finally {
   rmSync(planted, { recursive: true });
 }
 
 for (const problem of problems) console.error(problem);
-console.log(`walls: ${result.summary.totalCruised} modules, ${crossings.length} imports between ${rooms.length} rooms, ${problems.length} problems`);
+console.log(
+  `walls: ${result.summary.totalCruised} modules, ${crossings.length} imports between ${rooms.length} rooms, ${problems.length} problems`,
+);
 process.exitCode = problems.length === 0 ? 0 : 1;

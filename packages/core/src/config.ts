@@ -25,7 +25,9 @@ const dataSource = z
       rows: rowRange.optional(),
     }),
   ])
-  .describe('A file that holds inputs and labels (.npz with an array `labels`, .csv with a column `label`, .json, .jsonl), or where each is.');
+  .describe(
+    'A file that holds inputs and labels (.npz with an array `labels`, .csv with a column `label`, .json, .jsonl), or where each is.',
+  );
 
 export const METRICS = ['accuracy'] as const;
 export const OBJECTIVES = ['latency', 'size', 'accuracy'] as const;
@@ -35,33 +37,64 @@ const searchSchema = z.strictObject({
 });
 
 const gatesSchema = z.strictObject({
-  accuracyDrop: z.number().min(0).max(1).optional().describe('Largest loss of accuracy against the source (0.01 is one percentage point).'),
+  accuracyDrop: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('Largest loss of accuracy against the source (0.01 is one percentage point).'),
   accuracy: z.number().min(0).max(1).optional().describe('Smallest accuracy.'),
   p50Ms: z.number().positive().optional().describe('Largest median latency, milliseconds.'),
   p99Ms: z.number().positive().optional().describe('Largest 99th percentile of latency, milliseconds.'),
-  slowdown: z.number().positive().optional().describe('Largest ratio of p50 to the p50 of the source (1.1 allows 10 % slower).'),
+  slowdown: z
+    .number()
+    .positive()
+    .optional()
+    .describe('Largest ratio of p50 to the p50 of the source (1.1 allows 10 % slower).'),
   bytes: z.int().positive().optional().describe('Largest size on disk, bytes.'),
   compressedBytes: z.int().positive().optional().describe('Largest size compressed with zstd, bytes.'),
   peakRssBytes: z.int().positive().optional().describe('Largest peak resident memory of the runner, bytes.'),
-  sqnrDb: z.number().optional().describe('Smallest signal-to-quantization-noise ratio of the outputs against the source, dB.'),
+  sqnrDb: z
+    .number()
+    .optional()
+    .describe('Smallest signal-to-quantization-noise ratio of the outputs against the source, dB.'),
   cosine: z.number().max(1).optional().describe('Smallest cosine similarity of the outputs to those of the source.'),
-  argmaxAgreement: z.number().min(0).max(1).optional().describe('Smallest share of rows on which the predicted class is that of the source.'),
+  argmaxAgreement: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('Smallest share of rows on which the predicted class is that of the source.'),
 });
 
 const userConfigSchema = z.strictObject({
-  name: z.string().refine(isModelName, 'must be lower-case letters, digits and . _ - between them').describe('Name of the model.'),
+  name: z
+    .string()
+    .refine(isModelName, 'must be lower-case letters, digits and . _ - between them')
+    .describe('Name of the model.'),
   source: filePath.describe('The trained model: an .onnx file.'),
   data: z
     .strictObject({
-      calibration: dataSource.optional().describe('Rows that show quantization which values occur. Never the evaluation rows.'),
+      calibration: dataSource
+        .optional()
+        .describe('Rows that show quantization which values occur. Never the evaluation rows.'),
       evaluation: dataSource.optional().describe('Held-out rows that candidates are measured on.'),
-      metric: z.enum(METRICS).optional().describe('What is measured on the evaluation rows. Default accuracy, when there are labels.'),
+      metric: z
+        .enum(METRICS)
+        .optional()
+        .describe('What is measured on the evaluation rows. Default accuracy, when there are labels.'),
       output: z.string().optional().describe('The model output the metric reads. Default: the first.'),
     })
     .optional(),
   labels: z.array(z.string()).optional().describe('Names of the classes, in order.'),
-  recipe: z.union([z.array(passSchema), searchSchema]).optional().describe('The passes to apply, or search({ … }) over several recipes. Default: none.'),
-  objective: z.enum(OBJECTIVES).optional().describe('Which of the candidates that pass the gates wins. Default latency.'),
+  recipe: z
+    .union([z.array(passSchema), searchSchema])
+    .optional()
+    .describe('The passes to apply, or search({ … }) over several recipes. Default: none.'),
+  objective: z
+    .enum(OBJECTIVES)
+    .optional()
+    .describe('Which of the candidates that pass the gates wins. Default latency.'),
   gates: gatesSchema.optional().describe('Bounds every candidate must satisfy.'),
   measure: z
     .strictObject({
@@ -104,7 +137,12 @@ export interface Config {
   readonly candidates: Readonly<Record<string, readonly PassSpec[]>>;
   readonly objective: Objective;
   readonly gates: Gates;
-  readonly measure: { readonly batch: number; readonly threads: number | null; readonly iterations: number; readonly warmup: number };
+  readonly measure: {
+    readonly batch: number;
+    readonly threads: number | null;
+    readonly iterations: number;
+    readonly warmup: number;
+  };
   readonly serve: ServingHints;
   readonly store: string;
   readonly seed: number;
@@ -127,7 +165,8 @@ export function search(candidates: Record<string, PassSpec[]>): { candidates: Re
  */
 export function compileConfig(exported: unknown, file: string): Config {
   const parsed = userConfigSchema.safeParse(exported);
-  if (!parsed.success) throw fail('CONFIG_INVALID', { path: file, problem: describeIssues(parsed.error.issues, exported) });
+  if (!parsed.success)
+    throw fail('CONFIG_INVALID', { path: file, problem: describeIssues(parsed.error.issues, exported) });
   const user = parsed.data;
   const directory = path.dirname(file);
   const resolve = (relative: string): string => path.resolve(directory, relative);
@@ -170,7 +209,7 @@ export function compileConfig(exported: unknown, file: string): Config {
 
 /** JSON Schema of the config file, for the reference page and for editors. */
 export function configJsonSchema(): Record<string, unknown> {
-  return z.toJSONSchema(userConfigSchema, { io: 'input' }) as Record<string, unknown>;
+  return z.toJSONSchema(userConfigSchema, { io: 'input' });
 }
 
 function describeIssues(issues: readonly z.core.$ZodIssue[], exported: unknown): string {
@@ -186,7 +225,7 @@ function describeIssue(issue: z.core.$ZodIssue, exported: unknown): string {
   if (issue.code === 'invalid_union') {
     // The branch that got furthest is the one the user meant.
     const best = [...issue.errors].sort((a, b) => depth(b) - depth(a))[0] ?? [];
-    const nested = best.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }) as z.core.$ZodIssue);
+    const nested = best.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
     if (nested.length > 0) return describeIssues(nested, exported);
   }
   if (exported === undefined) return 'the file has no default export';
@@ -210,7 +249,7 @@ interface JsonSchema {
 
 /** Every key the schema allows at this path, whichever branch of a union it is in. */
 function knownKeysAt(segments: readonly PropertyKey[]): string[] {
-  let level: JsonSchema[] = [configJsonSchema() as JsonSchema];
+  let level: JsonSchema[] = [configJsonSchema()];
   const spread = (schemas: JsonSchema[]): JsonSchema[] =>
     schemas.flatMap((schema) => [schema, ...spread([...(schema.anyOf ?? []), ...(schema.oneOf ?? [])])]);
   for (const segment of segments) {

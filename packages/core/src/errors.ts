@@ -68,7 +68,6 @@ const row = <const M extends string>(
 const bad = <const M extends string>(message: M, remedy: string, http = 400, exit: number = EXIT.error): Def<M> =>
   invalid(message, remedy, http, exit) as Def<M>;
 
-/* eslint-disable max-len -- one row, one failure: a table reads better unwrapped */
 // prettier-ignore
 export const errorTable = define({
   // Command line and configuration
@@ -131,7 +130,6 @@ export const errorTable = define({
   ENGINE_UNAVAILABLE: row('The engine {engine} cannot be loaded: {problem}', 500, 'FAILED_PRECONDITION', EXIT.error, 'Run `slipway doctor` to see what this machine lacks.'),
   INTERNAL: row('Internal error: {problem}', 500, 'INTERNAL', EXIT.error, 'This is a defect of Slipway: please report it with the request id and the log lines.'),
 } satisfies Record<string, ErrorDefinition>);
-/* eslint-enable max-len */
 
 export type ErrorCode = keyof typeof errorTable;
 
@@ -140,7 +138,10 @@ type Placeholders<M extends string> = M extends `${string}{${infer Name}}${infer
   : never;
 
 /** The parameters the message (and the remedy, see METHOD_NOT_ALLOWED) of an error asks for. */
-export type ErrorParams<C extends ErrorCode> = Record<Placeholders<(typeof errorTable)[C]['message']>, string | number> &
+export type ErrorParams<C extends ErrorCode> = Record<
+  Placeholders<(typeof errorTable)[C]['message']>,
+  string | number
+> &
   Record<string, string | number>;
 
 /** An error as it crosses a process boundary or is printed with `--json`. */
@@ -182,7 +183,11 @@ export class SlipwayError extends Error {
 }
 
 /** Make (not throw) the error `code`: `throw fail('FILE_NOT_FOUND', { path })`. */
-export function fail<C extends ErrorCode>(code: C, params: ErrorParams<C>, options?: { cause?: unknown }): SlipwayError {
+export function fail<C extends ErrorCode>(
+  code: C,
+  params: ErrorParams<C>,
+  options?: { cause?: unknown },
+): SlipwayError {
   return new SlipwayError(code, params, options);
 }
 
