@@ -56,7 +56,16 @@ export {
   manifestSchema,
   type ServingHints,
 } from './manifest.ts';
-export { batching, optimize, type PassName, type PassOptions, type PassSpec, passSchema, prune, quantize } from './passes.ts';
+export {
+  batching,
+  optimize,
+  type PassName,
+  type PassOptions,
+  type PassSpec,
+  passSchema,
+  prune,
+  quantize,
+} from './passes.ts';
 export {
   type CandidateReport,
   type GateResult,
@@ -65,6 +74,7 @@ export {
   type LayerSparsity,
   type Parity,
   type Proportion,
+  type RatioInterval,
   type Report,
   REPORT_SCHEMA,
   type Size,
@@ -82,4 +92,15 @@ export {
 } from './signature.ts';
 export type { Reference, Release, Store } from './store.ts';
 export { suggest } from './suggest.ts';
-export { byteLength, bytesOf, concatRows, elementCount, fromBytes, rows, type Tensor, type TensorOf, type Tensors, tensor } from './tensor.ts';
+export {
+  byteLength,
+  bytesOf,
+  concatRows,
+  elementCount,
+  fromBytes,
+  rows,
+  type Tensor,
+  type TensorOf,
+  type Tensors,
+  tensor,
+} from './tensor.ts';

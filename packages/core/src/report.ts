@@ -33,6 +33,13 @@ export interface Parity {
   readonly argmaxAgreement: number | null;
 }
 
+/** A ratio with its interval, from paired measurements. */
+export interface RatioInterval {
+  readonly ratio: number;
+  readonly low: number;
+  readonly high: number;
+}
+
 export interface Latency {
   readonly p50Ms: number;
   readonly p90Ms: number;
@@ -41,6 +48,10 @@ export interface Latency {
   readonly iterations: number;
   readonly batch: number;
   readonly threads: number;
+  /** Time per call relative to the source, measured in the same interleaved rounds; null for the source itself. */
+  readonly versusSource: RatioInterval | null;
+  /** Taken over from an earlier build that measured the same model in the same way on the same host. */
+  readonly cached: boolean;
 }
 
 export interface Size {
@@ -102,6 +113,8 @@ export interface Report {
   readonly createdAt: string;
   readonly durationMs: number;
   readonly host: HostFacts;
+  /** What measured and how, by tool: versions, compression level. */
+  readonly tools: Readonly<Record<string, string>>;
   readonly signature: Signature;
   readonly metric: Metric;
   readonly objective: Objective;
