@@ -1,0 +1,137 @@
+/**
+ * The report as a terminal table: a pure function of the report, the width and whether colour is wanted. Columns are dropped, least
+ * important first, before anything is cut; reasons wrap under their candidate.
+ */
+import type { CandidateReport, Report, Verdict } from '@slipway/core';
+import { formatAccuracy, formatBytes, formatCount, formatCpu, formatMs } from './format.ts';
+import { pad, type Style, styles, textWidth, truncate, wrap } from './text.ts';
+
+export interface TableOptions {
+  /** Columns of the terminal. */
+  readonly width: number;
+  readonly color: boolean;
+}
+
+const MARK: Readonly<Record<Verdict, { readonly glyph: string; readonly style: keyof Style }>> = {
+  winner: { glyph: '★', style: 'good' },
+  passed: { glyph: '✓', style: 'plain' },
+  failed: { glyph: '✗', style: 'bad' },
+  error: { glyph: '!', style: 'warn' },
+};
+
+interface Column {
+  readonly title: string;
+  /** Columns with the largest number go first when there is no room. */
+  readonly expendable: number;
+  readonly align: 'left' | 'right';
+  readonly cell: (candidate: CandidateReport) => string;
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'candidate', expendable: 0, align: 'left', cell: (c) => `${MARK[c.verdict].glyph} ${c.name}` },
+  { title: 'size', expendable: 2, align: 'right', cell: (c) => (c.size === null ? '–' : formatBytes(c.size.bytes)) },
+  {
+    title: 'zstd',
+    expendable: 5,
+    align: 'right',
+    cell: (c) => (c.size === null ? '–' : formatBytes(c.size.compressedBytes)),
+  },
+  {
+    title: 'accuracy',
+    expendable: 1,
+    align: 'right',
+    cell: (c) => (c.accuracy === null ? '–' : formatAccuracy(c.accuracy)),
+  },
+  { title: 'p50', expendable: 3, align: 'right', cell: (c) => (c.latency === null ? '–' : formatMs(c.latency.p50Ms)) },
+  { title: 'p99', expendable: 4, align: 'right', cell: (c) => (c.latency === null ? '–' : formatMs(c.latency.p99Ms)) },
+  { title: 'verdict', expendable: 0, align: 'left', cell: (c) => c.verdict },
+];
+
+const GAP = '  ';
+const MIN_WIDTH = 24;
+const MIN_NAME = 12;
+
+/** The table, its heading and what each objective would choose, as lines joined by newlines; no trailing newline. */
+export function renderReport(report: Report, options: TableOptions): string {
+  const width = Math.max(MIN_WIDTH, options.width);
+  const style = styles(options.color);
+  return [
+    ...heading(report, width, style),
+    '',
+    ...table(report.candidates, width, style),
+    '',
+    ...footer(report, width, style),
+  ].join('\n');
+}
+
+function heading(report: Report, width: number, style: Style): string[] {
+  const outcome =
+    report.winner === null
+      ? 'no candidate passed the gates'
+      : report.release === null
+        ? `winner: ${report.winner}`
+        : `${report.name}:${report.release.version} is ${report.winner}`;
+  const rows = report.rows.evaluation;
+  const measured = [
+    `objective ${report.objective}`,
+    report.candidates.some((c) => c.accuracy !== null)
+      ? `${report.metric} on ${formatCount(rows)} rows`
+      : 'accuracy not measured',
+    `${report.host.cores} ${report.host.cores === 1 ? 'core' : 'cores'}`,
+    report.host.engine,
+    formatCpu(report.host.cpu),
+  ];
+  const title = truncate(`${report.name}  ${outcome}`, width);
+  const named = title.startsWith(report.name) ? style.strong(report.name) + title.slice(report.name.length) : title;
+  return [named, style.dim(truncate(measured.join(' · '), width))];
+}
+
+function table(candidates: readonly CandidateReport[], width: number, style: Style): string[] {
+  const columns = fit(candidates, width);
+  const widths = columns.map((column) => columnWidth(column, candidates));
+  const spare = width - widths.slice(1).reduce((sum, w) => sum + w + GAP.length, 0);
+  widths[0] = Math.max(Math.min(MIN_NAME, spare), Math.min(widths[0] ?? 0, spare));
+  const line = (cells: readonly string[]): string =>
+    cells
+      .map((cell, i) => pad(truncate(cell, widths[i] ?? 0), widths[i] ?? 0, columns[i]?.align ?? 'left'))
+      .join(GAP)
+      .trimEnd();
+  const lines = [style.dim(line(columns.map((column) => column.title)))];
+  for (const candidate of candidates) {
+    const paint = style[MARK[candidate.verdict].style];
+    lines.push(paint(truncate(line(columns.map((column) => column.cell(candidate))), width)));
+    lines.push(...wrap(candidate.reason, width - 2).map((text) => `  ${style.dim(text)}`));
+  }
+  return lines;
+}
+
+const columnWidth = (column: Column, candidates: readonly CandidateReport[]): number =>
+  Math.max(textWidth(column.title), ...candidates.map((candidate) => textWidth(column.cell(candidate))));
+
+/** The columns there is room for. */
+function fit(candidates: readonly CandidateReport[], width: number): readonly Column[] {
+  let columns = COLUMNS;
+  const needed = (): number =>
+    columns.reduce((sum, column, i) => {
+      const own = columnWidth(column, candidates);
+      return sum + (i === 0 ? Math.min(own, MIN_NAME) : own + GAP.length);
+    }, 0);
+  while (needed() > width) {
+    const worst = Math.max(...columns.map((column) => column.expendable));
+    if (worst === 0) break;
+    columns = columns.filter((column) => column.expendable !== worst);
+  }
+  return columns;
+}
+
+function footer(report: Report, width: number, style: Style): string[] {
+  const { latency, size, accuracy } = report.choices;
+  if (latency === null && size === null && accuracy === null) return [style.bad('Nothing was released.')];
+  const choices = (['latency', 'size', 'accuracy'] as const).flatMap((objective) => {
+    const name = report.choices[objective];
+    return name === null ? [] : [`${objective} → ${name}`];
+  });
+  const differ = new Set([latency, size, accuracy].filter((name) => name !== null)).size > 1;
+  const lead = differ ? 'The objective decides: ' : 'Every objective chooses the same: ';
+  return wrap(lead + choices.join(', ') + '.', width);
+}
