@@ -1,1 +1,16 @@
-export {};
+/**
+ * What `import … from 'slipway'` gives a `slipway.config.ts`: the words a configuration is written in, nothing else.
+ */
+export {
+  batching,
+  type Config,
+  defineConfig,
+  type Gates,
+  type Objective,
+  optimize,
+  type PassSpec,
+  prune,
+  quantize,
+  search,
+  type UserConfig,
+} from '@slipway/core';

@@ -1,0 +1,76 @@
+/**
+ * The project a command runs in: its configuration, found from the current directory upward, and its store.
+ *
+ * A config is a module and is imported as one, with Node's own type stripping. `import … from 'slipway'` inside it means this
+ * very installation, wherever the file lies: a project needs no node_modules.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { registerHooks } from 'node:module';
+import path from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
+import { compileConfig, type Config, fail } from '@slipway/core';
+import type { Context } from './frame/context.ts';
+
+const CONFIG_FILES = ['slipway.config.ts', 'slipway.config.mts', 'slipway.config.js', 'slipway.config.mjs'];
+const DEFAULT_STORE = '.slipway/store';
+
+/** Path of the config file, or null when no directory upward has one. */
+export function findConfig(directory: string): string | null {
+  for (let at = directory; ; at = path.dirname(at)) {
+    const found = CONFIG_FILES.map((name) => path.join(at, name)).find((file) => existsSync(file));
+    if (found !== undefined) return found;
+    if (at === path.dirname(at)) return null;
+  }
+}
+
+/**
+ * The configuration of `--config`, or of the nearest config file.
+ * @throws CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFIG_INVALID
+ */
+export async function loadConfig(context: Context, given: string | undefined): Promise<Config> {
+  const file = given === undefined ? findConfig(context.cwd) : path.resolve(context.cwd, given);
+  if (file === null) throw fail('CONFIG_NOT_FOUND', { directory: context.cwd });
+  if (!existsSync(file)) throw fail('FILE_NOT_FOUND', { path: file });
+  return compileConfig(await importDefault(file), file);
+}
+
+/** The store of `--store`, of the config, or `.slipway/store` here. */
+export async function storeDirectory(
+  context: Context,
+  given: { readonly store: string | undefined; readonly config: string | undefined },
+): Promise<string> {
+  if (given.store !== undefined) return path.resolve(context.cwd, given.store);
+  if (given.config !== undefined || findConfig(context.cwd) !== null) {
+    return (await loadConfig(context, given.config)).store;
+  }
+  return path.resolve(context.cwd, DEFAULT_STORE);
+}
+
+async function importDefault(file: string): Promise<unknown> {
+  const ours = new URL(import.meta.url.endsWith('.ts') ? './index.ts' : './index.js', import.meta.url).href;
+  const hooks = registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier === 'slipway' ? { url: ours, shortCircuit: true } : next(specifier, context),
+  });
+  try {
+    // The query makes a file that changed since it was last imported a new module.
+    const url = `${pathToFileURL(file).href}?changed=${statSync(file).mtimeMs}`;
+    return ((await import(url)) as { default?: unknown }).default;
+  } catch (error) {
+    throw fail('CONFIG_UNREADABLE', { path: file, problem: describe(error, file) }, { cause: error });
+  } finally {
+    hooks.deregister();
+  }
+}
+
+/** What went wrong while importing, with the line when the error names one. */
+function describe(error: unknown, file: string): string {
+  if (!(error instanceof Error)) return String(error);
+  const message = stripVTControlCharacters(error.message).trim();
+  const trace = stripVTControlCharacters(error.stack ?? '');
+  const escaped = file.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const line = new RegExp(`${escaped}(?:\\?changed=[\\d.]+)?:(\\d+)`).exec(trace)?.[1];
+  const first = message.split('\n')[0] ?? '';
+  return line === undefined ? first : `line ${line}: ${first}`;
+}
