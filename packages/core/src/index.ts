@@ -1,5 +1,6 @@
 /** The words every room shares. */
 export { type Clock, systemClock } from './clock.ts';
+export { castTensor } from './cast.ts';
 export {
   compileConfig,
   type Config,
@@ -14,6 +15,8 @@ export {
   search,
   type UserConfig,
 } from './config.ts';
+export { createDataset, type Dataset, findOverlap, fixedBatch, rowsOf } from './data/dataset.ts';
+export { loadDataset } from './data/load.ts';
 export { canonicalJson, type Digest, digestOf, digestOfFile, digestOfJson, isDigest } from './digest.ts';
 export {
   ARRAY_OF,
@@ -40,6 +43,8 @@ export {
   SlipwayError,
   type WireError,
 } from './errors.ts';
+export { float16ToFloat32, float16ToNumber, numbersToFloat16, numberToFloat16 } from './float16.ts';
+export { tensorFromJson, tensorToJson } from './json-tensor.ts';
 export { LIMITS } from './limits.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './log.ts';
 export {
@@ -56,6 +61,8 @@ export {
   manifestSchema,
   type ServingHints,
 } from './manifest.ts';
+export { parseNpy, writeNpy } from './npy.ts';
+export { readNpz, writeNpz } from './npz.ts';
 export {
   batching,
   optimize,
@@ -90,7 +97,9 @@ export {
   UNKNOWN_DIM,
   validateInputs,
 } from './signature.ts';
-export type { Reference, Release, Store } from './store.ts';
+export type { Garbage, Reference, Release, ReportReader, Store, StoreMaintenance } from './store.ts';
+export { openStore, type OpenStoreOptions } from './store/open.ts';
+export { parseReference } from './store/reference.ts';
 export { suggest } from './suggest.ts';
 export {
   byteLength,

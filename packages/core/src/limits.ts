@@ -22,6 +22,8 @@ export const LIMITS = {
   maxManifestBytes: 4 * 1024 * 1024,
   /** One array of a .npz or one .npy read into memory, bytes. */
   maxArrayBytes: 8 * 1024 ** 3,
+  /** A .csv, .json or .jsonl data file, bytes. Text takes about ten times as much in memory; more belongs in a .npz. */
+  maxTextDataBytes: 256 * 1024 * 1024,
   /** A .npy header, bytes. NumPy writes < 1 KB. */
   maxNpyHeaderBytes: 64 * 1024,
 } as const;

@@ -73,7 +73,8 @@ export function fromBytes(dtype: NumericDType, shape: readonly number[], bytes: 
       problem: `shape [${shape.join(', ')}] of ${dtype} needs ${count * size} bytes, ${bytes.byteLength} were given`,
     });
   }
-  const aligned = bytes.byteOffset % size === 0 ? bytes : bytes.slice();
+  // Not `slice`: a Buffer's is another view, as misaligned as itself.
+  const aligned = bytes.byteOffset % size === 0 ? bytes : new Uint8Array(bytes);
   const data = new ARRAY_OF[dtype](aligned.buffer, aligned.byteOffset, count);
   return { dtype, shape, data } as Tensor;
 }

@@ -1,0 +1,196 @@
+/**
+ * A data file as columns: an array per input of the model, rows along axis 0, as the file has them, and the labels if it
+ * holds any. The format is told by the extension, otherwise by the first bytes.
+ */
+import path from 'node:path';
+import { columnTensor, type CsvTable, parseCsv } from '../csv.ts';
+import { fail, SlipwayError } from '../errors.ts';
+import { isGzip, isIdx, parseIdx } from '../idx.ts';
+import { LIMITS } from '../limits.ts';
+import { isNpy, parseNpy } from '../npy.ts';
+import { readNpz } from '../npz.ts';
+import { readFileBounded } from '../read-file.ts';
+import type { Signature, TensorSpec } from '../signature.ts';
+import { suggest } from '../suggest.ts';
+import type { Tensor } from '../tensor.ts';
+import { isZip } from '../zip.ts';
+import { type Columns, columnsFromJson, labelsFromJson, parseJson, parseJsonLines, valuesTensor } from './json-rows.ts';
+
+/** What a file holds before the signature has been asked. */
+type Content =
+  | { readonly kind: 'array'; readonly array: Tensor }
+  | { readonly kind: 'arrays'; readonly arrays: ReadonlyMap<string, Tensor> }
+  | { readonly kind: 'table'; readonly table: CsvTable }
+  | { readonly kind: 'json'; readonly document: unknown };
+
+const FORMATS = ['npy', 'npz', 'idx', 'csv', 'json', 'jsonl'] as const;
+type Format = (typeof FORMATS)[number];
+
+const EXTENSIONS: Readonly<Record<string, Format>> = {
+  '.npy': 'npy',
+  '.npz': 'npz',
+  '.idx': 'idx',
+  '.gz': 'idx',
+  '.csv': 'csv',
+  '.json': 'json',
+  '.jsonl': 'jsonl',
+  '.ndjson': 'jsonl',
+};
+
+function readContent(file: string): Content {
+  const extension = path.extname(file).toLowerCase();
+  const known = Object.hasOwn(EXTENSIONS, extension) ? EXTENSIONS[extension] : undefined;
+  const textual = known === 'csv' || known === 'json' || known === 'jsonl';
+  const bytes = readFileBounded(file, textual ? LIMITS.maxTextDataBytes : LIMITS.maxArrayBytes);
+  switch (known ?? formatOf(bytes)) {
+    case 'npy':
+      return { kind: 'array', array: parseNpy(bytes, file) };
+    case 'idx':
+      return { kind: 'array', array: parseIdx(bytes, file) };
+    case 'npz':
+      return { kind: 'arrays', arrays: readNpz(bytes, file) };
+    case 'csv':
+      return { kind: 'table', table: parseCsv(textOf(bytes, file), file) };
+    case 'json':
+      return { kind: 'json', document: parseJson(textOf(bytes, file), file) };
+    case 'jsonl':
+      return { kind: 'json', document: parseJsonLines(textOf(bytes, file), file) };
+    case null:
+      throw fail('DATA_FORMAT', { path: file, problem: 'is in no known data format' });
+  }
+}
+
+function formatOf(bytes: Uint8Array): Format | null {
+  if (isNpy(bytes)) return 'npy';
+  if (isZip(bytes)) return 'npz';
+  return isGzip(bytes) || isIdx(bytes) ? 'idx' : null;
+}
+
+function textOf(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch (cause) {
+    throw fail('DATA_FORMAT', { path: file, problem: 'is not UTF-8 text' }, { cause });
+  }
+}
+
+/** A file that names its own columns. @throws DATA_FORMAT, DATA_MISMATCH, FILE_NOT_FOUND, FILE_UNREADABLE */
+export function readColumns(file: string, signature: Signature): Columns {
+  const content = readContent(file);
+  const { inputs } = signature;
+  const names = inputs.map((spec) => spec.name);
+  const [only] = inputs.length === 1 ? inputs : [];
+  switch (content.kind) {
+    case 'array': {
+      if (only !== undefined) return { inputs: new Map([[only.name, content.array]]), labels: null };
+      const problem = `${file} holds one array, the model takes ${names.length} inputs (${names.join(', ')}); give a file per input, or a .npz`;
+      throw fail('DATA_MISMATCH', { problem });
+    }
+    case 'arrays':
+      return fromArrays(content.arrays, names, file);
+    case 'table':
+      return fromTable(content.table, inputs);
+    case 'json':
+      return columnsFromJson(content.document, signature, file);
+  }
+}
+
+function fromArrays(arrays: ReadonlyMap<string, Tensor>, names: readonly string[], file: string): Columns {
+  const labelled = !names.includes('labels');
+  const inputs = new Map<string, Tensor>();
+  for (const [name, array] of arrays) {
+    if (names.includes(name)) inputs.set(name, array);
+    else if (!(labelled && name === 'labels')) {
+      const hint = suggest(name, [...names, 'labels']) || `; the model takes ${names.join(', ')}`;
+      throw fail('DATA_MISMATCH', { problem: `${file}: the array "${name}" is not an input of the model${hint}` });
+    }
+  }
+  return { inputs, labels: labelled ? (arrays.get('labels') ?? null) : null };
+}
+
+/** A single input takes all columns but `label` as its features, in order; several inputs take a column each, by name. */
+function fromTable(table: CsvTable, specs: readonly TensorSpec[]): Columns {
+  const names = specs.map((spec) => spec.name);
+  const labelled = !names.includes('label') && table.columns.includes('label');
+  const features = table.columns.filter((column) => !(labelled && column === 'label'));
+  const inputs = new Map<string, Tensor>();
+  const [only] = specs;
+  if (specs.length === 1 && only !== undefined) {
+    inputs.set(only.name, readCells(table, features, only));
+  } else {
+    for (const column of features) {
+      const spec = specs.find(({ name }) => name === column);
+      if (spec === undefined) {
+        const hint = suggest(column, [...names, 'label']) || `; the model takes ${names.join(', ')}`;
+        throw fail('DATA_MISMATCH', {
+          problem: `${table.path}: the column "${column}" is not an input of the model${hint}`,
+        });
+      }
+      inputs.set(column, readCells(table, [column], spec));
+    }
+  }
+  return { inputs, labels: labelled ? tableLabels(table, 'label') : null };
+}
+
+function readCells(table: CsvTable, columns: readonly string[], spec: TensorSpec): Tensor {
+  try {
+    return columnTensor(table, columns, spec.dtype);
+  } catch (error) {
+    if (!(error instanceof SlipwayError) || error.code !== 'TENSOR_INVALID') throw error;
+    throw fail('DATA_FORMAT', { path: table.path, problem: error.message }, { cause: error });
+  }
+}
+
+/** Numbers when all cells are, names otherwise. */
+function tableLabels(table: CsvTable, column: string): Tensor {
+  const at = table.columns.indexOf(column);
+  const cells = table.rows.map((row) => row[at] ?? '');
+  const numeric = cells.every((cell) => /^[+-]?\d+(?:\.\d+)?$/.test(cell));
+  return labelsFromJson(numeric ? cells.map(Number) : cells, table.path);
+}
+
+/** A file for one input: an array, an archive of one array or one named like the input, a table of features, nested JSON. */
+export function readInput(file: string, spec: TensorSpec): Tensor {
+  const content = readContent(file);
+  switch (content.kind) {
+    case 'array':
+      return content.array;
+    case 'arrays':
+      return pick(content.arrays, spec.name, file);
+    case 'table':
+      return readCells(content.table, content.table.columns, spec);
+    case 'json':
+      return valuesTensor(content.document, spec, file);
+  }
+}
+
+/** A file of labels: an array, an archive of one array or one named `labels`, a table with a column `label`, a JSON list. */
+export function readLabels(file: string): Tensor {
+  const content = readContent(file);
+  switch (content.kind) {
+    case 'array':
+      return content.array;
+    case 'arrays':
+      return pick(content.arrays, 'labels', file);
+    case 'table': {
+      const { columns } = content.table;
+      const [only] = columns.length === 1 ? columns : [];
+      const column = columns.includes('label') ? 'label' : only;
+      if (column === undefined) throw fail('DATA_FORMAT', { path: file, problem: 'has no column "label"' });
+      return tableLabels(content.table, column);
+    }
+    case 'json':
+      return labelsFromJson(content.document, file);
+  }
+}
+
+function pick(arrays: ReadonlyMap<string, Tensor>, name: string, file: string): Tensor {
+  const [only] = arrays.size === 1 ? arrays.values() : [];
+  const array = arrays.get(name) ?? only;
+  if (array !== undefined) return array;
+  const names = [...arrays.keys()];
+  throw fail('DATA_FORMAT', {
+    path: file,
+    problem: `has no array "${name}"${suggest(name, names) || ` (it has ${names.join(', ')})`}`,
+  });
+}

@@ -1,0 +1,150 @@
+/**
+ * Rows in JSON, in the three forms people keep them in:
+ *
+ * - an array of rows, or `{"instances": […], "labels": […]}` as TensorFlow Serving has it. A row is an object with a member
+ *   per input (and `label`), or for a model with one input the bare value;
+ * - `{"inputs": {"NAME": […]}, "labels": […]}`, a column per input; for a model with one input, the bare column;
+ * - JSON Lines: a row per line.
+ *
+ * Values may be nested or flat; `fitRows` gives them the shape of the model.
+ */
+import { fail, SlipwayError } from '../errors.ts';
+import { tensorFromJson } from '../json-tensor.ts';
+import type { Signature, TensorSpec } from '../signature.ts';
+import { suggest } from '../suggest.ts';
+import type { Tensor } from '../tensor.ts';
+
+/** An array per input of the model, rows along axis 0, as the file has them, and the labels if it holds any. */
+export interface Columns {
+  readonly inputs: ReadonlyMap<string, Tensor>;
+  readonly labels: Tensor | null;
+}
+
+type JsonObject = Readonly<Record<string, unknown>>;
+const isObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** @throws DATA_FORMAT */
+export function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (cause) {
+    throw fail('DATA_FORMAT', { path, problem: cause instanceof Error ? cause.message : String(cause) }, { cause });
+  }
+}
+
+/** The values of a JSON Lines file; blank lines are skipped. @throws DATA_FORMAT naming the line */
+export function parseJsonLines(text: string, path: string): unknown[] {
+  return text.split('\n').flatMap((line, index) => {
+    if (line.trim() === '') return [];
+    return [parseJson(line, `${path}, line ${index + 1}`)];
+  });
+}
+
+/** @throws DATA_FORMAT */
+export function columnsFromJson(document: unknown, signature: Signature, path: string): Columns {
+  const bad = (problem: string): Error => fail('DATA_FORMAT', { path, problem });
+  if (Array.isArray(document)) return fromRows(document, undefined, signature, path);
+  if (!isObject(document)) throw bad('must be an array of rows, {"instances": […]} or {"inputs": …}');
+  const known = 'inputs' in document ? ['inputs', 'labels'] : ['instances', 'labels'];
+  const unknown = Object.keys(document).find((key) => !known.includes(key));
+  const { inputs, instances, labels } = document;
+  if ((inputs === undefined) === (instances === undefined)) throw bad('must have either "inputs" or "instances"');
+  if (unknown !== undefined) throw bad(`has the unknown member "${unknown}"${suggest(unknown, known)}`);
+  if (instances !== undefined) {
+    if (!Array.isArray(instances)) throw bad('"instances" must be an array of rows');
+    return fromRows(instances, labels, signature, path);
+  }
+  const [only] = signature.inputs;
+  const members = isObject(inputs) ? inputs : signature.inputs.length === 1 && only ? { [only.name]: inputs } : null;
+  if (members === null) throw bad('"inputs" must be an object with a member per input of the model');
+  checkNames(Object.keys(members), signature, [], bad);
+  return {
+    inputs: new Map(
+      signature.inputs.flatMap((spec) =>
+        Object.hasOwn(members, spec.name) ? [[spec.name, valuesTensor(members[spec.name], spec, path)]] : [],
+      ),
+    ),
+    labels: labels === undefined ? null : labelsFromJson(labels, path),
+  };
+}
+
+function fromRows(list: readonly unknown[], given: unknown, signature: Signature, path: string): Columns {
+  const bad = (problem: string): Error => fail('DATA_FORMAT', { path, problem });
+  const { inputs } = signature;
+  const labelled = !inputs.some((spec) => spec.name === 'label');
+  const [only] = inputs;
+  const named = list.map((row, index): JsonObject => {
+    if (isObject(row)) {
+      checkNames(Object.keys(row), signature, labelled ? ['label'] : [], (problem) => bad(`row ${index}: ${problem}`));
+      for (const { name } of inputs) {
+        if (!Object.hasOwn(row, name)) throw bad(`row ${index}: has no "${name}"`);
+      }
+      return row;
+    }
+    if (inputs.length !== 1 || only === undefined) {
+      throw bad(`row ${index}: must be an object with a member per input of the model`);
+    }
+    return { [only.name]: row };
+  });
+  const withLabel = labelled ? named.filter((row) => Object.hasOwn(row, 'label')).length : 0;
+  if (withLabel > 0 && withLabel < list.length)
+    throw bad(`${withLabel} of ${list.length} rows have a "label"; either all or none`);
+  if (withLabel > 0 && given !== undefined) throw bad('has labels twice: in the rows and beside them');
+  const labels = withLabel > 0 ? named.map((row) => row.label) : given;
+  return {
+    inputs: new Map(
+      inputs.map((spec) => [
+        spec.name,
+        valuesTensor(
+          named.map((row) => row[spec.name]),
+          spec,
+          path,
+        ),
+      ]),
+    ),
+    labels: labels === undefined ? null : labelsFromJson(labels, path),
+  };
+}
+
+function checkNames(
+  names: readonly string[],
+  signature: Signature,
+  also: readonly string[],
+  bad: (problem: string) => Error,
+): void {
+  const known = [...signature.inputs.map((spec) => spec.name), ...also];
+  for (const name of names) {
+    if (!known.includes(name)) {
+      throw bad(`"${name}" is not an input of the model${suggest(name, known) || `, which takes ${known.join(', ')}`}`);
+    }
+  }
+}
+
+/** Nested values of one input. The first index in messages is the row. @throws DATA_FORMAT */
+export function valuesTensor(values: unknown, spec: TensorSpec, path: string): Tensor {
+  return read(values, { ...spec, shape: null }, `input "${spec.name}"`, path);
+}
+
+/** Class numbers become int64, other numbers float64, names string. @throws DATA_FORMAT */
+export function labelsFromJson(values: unknown, path: string): Tensor {
+  if (!Array.isArray(values)) throw fail('DATA_FORMAT', { path, problem: '"labels" must be an array' });
+  const flat: readonly unknown[] = values.map((value: unknown) =>
+    Array.isArray(value) && value.length === 1 ? value[0] : value,
+  );
+  const dtype = flat.every((value) => typeof value === 'string')
+    ? 'string'
+    : flat.every(Number.isInteger)
+      ? 'int64'
+      : 'float64';
+  return read(flat, { name: 'labels', dtype, shape: ['rows'] }, 'labels', path);
+}
+
+function read(values: unknown, spec: TensorSpec, where: string, path: string): Tensor {
+  try {
+    return tensorFromJson(values, spec, where);
+  } catch (error) {
+    if (!(error instanceof SlipwayError)) throw error;
+    throw fail('DATA_FORMAT', { path, problem: error.message }, { cause: error });
+  }
+}

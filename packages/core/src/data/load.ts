@@ -1,0 +1,84 @@
+/**
+ * Calibration and evaluation data from files to a dataset: read, take the range of rows, fit to the signature, check that
+ * inputs and labels belong together.
+ */
+import type { DataSource } from '../config.ts';
+import { fail } from '../errors.ts';
+import type { Signature } from '../signature.ts';
+import { rows, type Tensor } from '../tensor.ts';
+import { readColumns, readInput, readLabels } from './columns.ts';
+import { createDataset, type Dataset } from './dataset.ts';
+import { fitLabels, fitRows } from './fit.ts';
+import type { Columns } from './json-rows.ts';
+
+/** The key of a source's inputs that stands for one file which names its own arrays. */
+const SELF_NAMED = '*';
+
+/**
+ * @param signature of the model the rows are for; inputs are reshaped and cast to it where that is safe (fit.ts, cast.ts)
+ * @throws DATA_FORMAT, DATA_MISMATCH, DATA_EMPTY, FILE_NOT_FOUND, FILE_UNREADABLE
+ */
+// eslint-disable-next-line @typescript-eslint/require-await -- the promise is the contract: reading may move off this thread
+export async function loadDataset(source: DataSource, signature: Signature): Promise<Dataset> {
+  const { inputs, labels } = readSource(source, signature);
+  const first = Object.values(source.inputs)[0] ?? '';
+  const available = countRows(inputs, labels, first);
+  const [start, end] = source.rows ?? [0, available];
+  if (end > available) {
+    const problem = `rows [${start}, ${end}) of ${first} were asked for; it has ${available}`;
+    throw fail('DATA_MISMATCH', { problem });
+  }
+  // The range first: then only the rows asked for are converted.
+  const take = (value: Tensor): Tensor => rows(value, start, end);
+  const fitted = signature.inputs.map((spec) => {
+    const value = inputs.get(spec.name);
+    if (value === undefined)
+      throw fail('DATA_MISMATCH', { problem: `${first}: there is no data for input "${spec.name}"` });
+    return [spec.name, fitRows(take(value), spec)] as const;
+  });
+  return createDataset(signature, Object.fromEntries(fitted), labels === null ? null : take(labels), {
+    rowCount: end - start,
+    firstRow: start,
+  });
+}
+
+function readSource(source: DataSource, signature: Signature): Columns {
+  const all = source.inputs[SELF_NAMED];
+  const read = all === undefined ? readNamed(source.inputs, signature) : readColumns(all, signature);
+  const labels = source.labels === null ? read.labels : readLabels(source.labels);
+  return { inputs: read.inputs, labels: labels === null ? null : fitLabels(labels) };
+}
+
+function readNamed(files: Readonly<Record<string, string>>, signature: Signature): Columns {
+  const inputs = new Map<string, Tensor>();
+  for (const [name, file] of Object.entries(files)) {
+    const spec = signature.inputs.find((each) => each.name === name);
+    if (spec === undefined) {
+      const known = signature.inputs.map((each) => `"${each.name}"`).join(', ');
+      throw fail('DATA_MISMATCH', {
+        problem: `data is given for "${name}", which is not an input of the model (${known})`,
+      });
+    }
+    inputs.set(name, readInput(file, spec));
+  }
+  return { inputs, labels: null };
+}
+
+/** The number of rows all columns agree on. */
+function countRows(inputs: ReadonlyMap<string, Tensor>, labels: Tensor | null, file: string): number {
+  let count: number | undefined;
+  let counted = '';
+  const columns = [...inputs, ...(labels === null ? [] : [['labels', labels] as const])];
+  for (const [name, { shape }] of columns) {
+    const [size] = shape;
+    if (size === undefined)
+      throw fail('DATA_MISMATCH', { problem: `${file}: "${name}" is a single value; axis 0 must count the rows` });
+    if (count !== undefined && size !== count) {
+      throw fail('DATA_MISMATCH', { problem: `${file}: "${counted}" has ${count} rows, "${name}" has ${size}` });
+    }
+    count = size;
+    counted = name;
+  }
+  if (count === undefined || count === 0) throw fail('DATA_EMPTY', { path: file });
+  return count;
+}
