@@ -96,6 +96,9 @@ export const errorTable = define({
   PASS_NOT_APPLICABLE: row('Pass {pass} cannot be applied: {problem}', 422, 'FAILED_PRECONDITION', EXIT.error, 'Remove the pass from the recipe, or change its options.'),
 
   // Store and releases
+  MANIFEST_INVALID: bad('{path}: {problem}', 'slipway.json is written by `slipway build`: build the model again, or copy the whole directory again.'),
+  ALIAS_INVALID: bad('"{alias}" is not an alias: {problem}', 'Use lower-case letters and digits with . _ - between them, at least one letter, for example champion.', 400, EXIT.usage),
+  RELEASE_ALIASED: row('{reference} has the alias "{alias}"', 409, 'FAILED_PRECONDITION', EXIT.conflict, 'Point the alias at another release, or take it off, and try again.'),
   RELEASE_NOT_FOUND: row('No release "{reference}" in {store}', 404, 'NOT_FOUND', EXIT.notFound, 'Run `slipway releases` to see what there is, or `slipway build` to make one.'),
   REFERENCE_INVALID: bad('"{reference}" is not a release reference: {problem}', 'Write NAME, NAME:VERSION, NAME@ALIAS or sha256:DIGEST.', 400, EXIT.usage),
   STORE_CORRUPT: row('{path}: {problem}', 500, 'INTERNAL', EXIT.error, 'Restore the file from another copy of the store, or rebuild the release.'),
@@ -121,6 +124,7 @@ export const errorTable = define({
 
   // Runners and server
   RUNNER_LOST: row('The runner of "{model}" ended while the request was executing ({reason})', 503, 'UNAVAILABLE', EXIT.error, 'Send the request again; the runner restarts by itself.'),
+  RUNNER_GONE: row('The runner of "{model}" ended before the request reached it ({reason})', 503, 'UNAVAILABLE', EXIT.error, 'Send the request again; nothing of it had been executed, and the runner restarts by itself.'),
   RUNNER_START_FAILED: row('The runner of "{model}" did not start: {problem}', 503, 'UNAVAILABLE', EXIT.error, 'Run `slipway doctor`; see the log of the server for what the runner printed.'),
   INFERENCE_FAILED: row('The engine failed on model "{model}": {problem}', 500, 'INTERNAL', EXIT.error, 'If the inputs fit the signature, the model itself fails on them: try them with `slipway predict`.'),
   NOT_READY: row('Model "{model}" is {state}', 503, 'UNAVAILABLE', EXIT.error, 'Wait until it is ready; /v2/health/ready tells.'),

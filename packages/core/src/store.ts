@@ -43,3 +43,42 @@ export interface Store {
   /** A directory with the files of the release, verified against its digests. Read-only by convention; shared. */
   checkout(release: Release): Promise<string>;
 }
+
+/** What a garbage collection removed, or would remove. */
+export interface Garbage {
+  readonly removedBlobs: readonly Digest[];
+  /** Of the blobs, of abandoned temporary files and of the checkouts of removed releases. */
+  readonly bytes: number;
+}
+
+/** Changing what is there already. */
+export interface StoreMaintenance {
+  /**
+   * Point `alias` at the release; another release of that name loses it. With null, `reference` is NAME@ALIAS and that
+   * alias is taken off. Resolves to the release as it is afterwards.
+   * @throws RELEASE_NOT_FOUND, REFERENCE_INVALID, ALIAS_INVALID, STORE_LOCKED
+   */
+  setAlias(reference: string, alias: string | null): Promise<Release>;
+  /**
+   * Forget a release, also a damaged one. Its version number is not given again; its blobs stay until the next garbage
+   * collection.
+   * @throws RELEASE_ALIASED, RELEASE_NOT_FOUND, REFERENCE_INVALID, STORE_LOCKED
+   */
+  remove(reference: string): Promise<void>;
+  /**
+   * Remove what `index.json` does not reach. Temporary files younger than `temporaryAgeMs` (a day) may belong to a
+   * command that is running, and stay. With `dryRun` nothing changes, and no lock is taken.
+   */
+  collectGarbage(options?: { readonly dryRun?: boolean; readonly temporaryAgeMs?: number }): Promise<Garbage>;
+  /**
+   * Recompute every digest of the release: manifest, config, layers, each file, report.
+   * @throws DIGEST_MISMATCH, STORE_CORRUPT, RELEASE_NOT_FOUND
+   */
+  verify(release: Release): Promise<void>;
+}
+
+/** The report that travels with a release, and is not part of its digest. */
+export interface ReportReader {
+  /** null when the release was added without one. @throws RELEASE_NOT_FOUND, STORE_CORRUPT, DIGEST_MISMATCH */
+  readReport(release: Release): Promise<Report | null>;
+}

@@ -1,0 +1,67 @@
+/**
+ * Files that survive a crash: content is written beside its destination, flushed, and renamed into place, so that a
+ * reader (and whoever starts after a power cut) sees the old file or the new one, never a part of one.
+ *
+ * `Step` is called at each moment where a crash would leave something different on disk; tests kill the process there.
+ */
+import { randomUUID } from 'node:crypto';
+import { open, rename, rm } from 'node:fs/promises';
+import path from 'node:path';
+
+export type Step = (name: string) => void | Promise<void>;
+
+/** Flush a directory, which makes the creations and renames in it durable. */
+export async function syncDirectory(directory: string): Promise<void> {
+  const handle = await open(directory, 'r');
+  try {
+    await handle.sync();
+  } catch (error) {
+    // Some file systems (network mounts) refuse to flush a directory; they order renames themselves.
+    const { code } = error as NodeJS.ErrnoException;
+    if (code !== 'EINVAL' && code !== 'ENOTSUP') throw error;
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Create `file` with `content`, flushed. On failure nothing is left. */
+export async function writeFlushed(file: string, content: Uint8Array | string, mode = 0o644): Promise<void> {
+  const handle = await open(file, 'wx', mode);
+  try {
+    await handle.writeFile(content);
+    await handle.sync();
+  } catch (error) {
+    await handle.close();
+    await rm(file, { force: true });
+    throw error;
+  }
+  await handle.close();
+}
+
+export interface ReplaceOptions {
+  /** Where the new content is written first; the same file system. Default: beside the file. */
+  readonly temporaryDirectory?: string;
+  /** Name of the steps: `NAME.written`, `NAME.renamed`. */
+  readonly step?: Step;
+}
+
+/** Give `file` a new content, atomically and durably. */
+export async function replaceFile(
+  file: string,
+  content: Uint8Array | string,
+  options: ReplaceOptions = {},
+): Promise<void> {
+  const directory = path.dirname(file);
+  const name = path.basename(file);
+  const temporary = path.join(options.temporaryDirectory ?? directory, `.${name}.${randomUUID()}`);
+  await writeFlushed(temporary, content);
+  try {
+    await options.step?.(`${name}.written`);
+    await rename(temporary, file);
+  } catch (error) {
+    await rm(temporary, { force: true });
+    throw error;
+  }
+  await options.step?.(`${name}.renamed`);
+  await syncDirectory(directory);
+}
