@@ -11,13 +11,13 @@ describe('the terminal table', () => {
 
       candidate          size     zstd       accuracy      p50      p99  verdict
       ★ source        26.5 KB  24.3 KB  98.93 ±0.21 %  30.1 µs  42.1 µs  winner
-        fastest: no pass improved on it
+        no pass made it measurably faster
       ✗ pruned        26.5 KB  12.1 KB  97.60 ±0.32 %  30.3 µs  42.4 µs  failed
         accuracy drop 1.33 points, at most 1.00 points
       ✓ int8-static   12.9 KB  9.40 KB  98.92 ±0.21 %  58.1 µs  81.3 µs  passed
-        passed, but 1.9× slower than source
+        passed, but is 1.9× slower than source
       ✓ int8-dynamic  11.5 KB  8.90 KB  98.96 ±0.21 %   138 µs   193 µs  passed
-        passed, but 4.6× slower than source
+        passed, but is 4.6× slower than source
 
       The objective decides: latency → source, size → int8-dynamic, accuracy → source."
     `);

@@ -1,0 +1,63 @@
+/** Where to write names beside points so that they do not cover each other: greedy, deterministic. */
+
+export interface Box {
+  readonly x: number;
+  readonly y: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+export interface Label {
+  readonly x: number;
+  readonly y: number;
+  readonly anchor: 'start' | 'end';
+}
+
+/** Mean advance of a character at 12 px semi-bold, generous. */
+const ADVANCE = 7;
+const HEIGHT = 15;
+
+export function shorten(text: string, characters: number): string {
+  const all = [...text];
+  return all.length <= characters ? text : `${all.slice(0, characters - 1).join('')}…`;
+}
+
+const overlap = (a: Box, b: Box): number =>
+  Math.max(0, Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x)) *
+  Math.max(0, Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y));
+
+export interface Anchor {
+  readonly x: number;
+  readonly y: number;
+  readonly text: string;
+}
+
+/** For each point the candidate place that covers least of what is already there and stays inside `bounds`. */
+export function placeLabels(points: readonly Anchor[], drawn: readonly Box[], bounds: Box): Label[] {
+  const taken: Box[] = [...drawn, ...points.map(({ x, y }) => ({ x: x - 6, y: y - 6, width: 12, height: 12 }))];
+  return points.map((point) => {
+    const width = [...point.text].length * ADVANCE;
+    const cost = ({ box }: Option): number => {
+      const outside = width * HEIGHT - overlap(box, bounds);
+      return 4 * outside + taken.reduce((sum, other) => sum + overlap(box, other), 0);
+    };
+    const best = optionsAt(point, width).reduce((least, option) =>
+      cost(option) < cost(least) - 1e-9 ? option : least,
+    );
+    taken.push(best.box);
+    return best.label;
+  });
+}
+
+interface Option {
+  readonly label: Label;
+  readonly box: Box;
+}
+
+function optionsAt({ x, y }: Anchor, width: number): Option[] {
+  const box = (left: number, top: number): Box => ({ x: left, y: top, width, height: HEIGHT });
+  return [0, 18, -18, 36, -36].flatMap((shift): Option[] => [
+    { label: { x: x + 10, y: y + shift + 4, anchor: 'start' }, box: box(x + 10, y + shift - 8) },
+    { label: { x: x - 10, y: y + shift + 4, anchor: 'end' }, box: box(x - 10 - width, y + shift - 8) },
+  ]);
+}

@@ -1,0 +1,59 @@
+/** Chart: the share of zeros in every weight tensor of every candidate, as a heat map. */
+import type { CandidateReport, LayerSparsity } from '@slipway/core';
+import { formatCount, formatShare } from '../format.ts';
+import { shorten } from './labels.ts';
+import { markup, type Markup } from './markup.ts';
+
+/** More rows than this are no picture any more; the largest tensors are shown. */
+const MAX_LAYERS = 40;
+const WIDTH = 1074;
+const LABEL = 300;
+const ROW = 24;
+const HEAD = 26;
+
+export interface SparsityChart {
+  readonly chart: Markup;
+  readonly shown: number;
+  readonly total: number;
+}
+
+/** null when no weight of any candidate is known. */
+export function sparsityChart(candidates: readonly CandidateReport[]): SparsityChart | null {
+  const columns = candidates.filter((c) => c.sparsity.length > 0);
+  const layers = new Map<string, LayerSparsity>();
+  for (const { sparsity } of columns)
+    for (const layer of sparsity) if (!layers.has(layer.name)) layers.set(layer.name, layer);
+  if (layers.size === 0) return null;
+  const largest = [...layers.values()].sort((a, b) => b.elements - a.elements).slice(0, MAX_LAYERS);
+  const names = new Set(largest.map((layer) => layer.name));
+  const rows = [...layers.values()].filter((layer) => names.has(layer.name));
+  const cell = (WIDTH - LABEL) / columns.length;
+  const head = columns.map(
+    (c, i) =>
+      markup`<text class="name" x="${LABEL + (i + 0.5) * cell}" y="15" text-anchor="middle">${shorten(c.name, Math.floor(cell / 8))}</text>`,
+  );
+  const body = rows.map((layer, r) => {
+    const y = HEAD + r * ROW;
+    const cells = columns.map((c, i) =>
+      heat(
+        c.sparsity.find((own) => own.name === layer.name),
+        LABEL + i * cell,
+        y,
+        cell,
+      ),
+    );
+    return markup`<text x="0" y="${y + 16}"><title>${layer.name}</title>${shorten(layer.name, 26)}</text>
+<text class="faint" x="${LABEL - 14}" y="${y + 16}" text-anchor="end">${layer.operator} · ${formatCount(layer.elements)}</text>${cells}`;
+  });
+  const chart = markup`<svg viewBox="0 0 ${WIDTH} ${HEAD + rows.length * ROW}" role="img" aria-label="Share of zeros per layer">${head}${body}</svg>`;
+  return { chart, shown: rows.length, total: layers.size };
+}
+
+function heat(layer: LayerSparsity | undefined, x: number, y: number, width: number): Markup {
+  if (layer === undefined)
+    return markup`<text class="faint" x="${x + width / 2}" y="${y + 16}" text-anchor="middle">–</text>`;
+  const share = layer.elements === 0 ? 0 : layer.zeros / layer.elements;
+  return markup`<g><title>${layer.name}: ${layer.zeros} of ${layer.elements} ${layer.dtype} weights are zero</title>
+<rect x="${x + 2}" y="${y + 1}" width="${width - 4}" height="${ROW - 3}" rx="4" fill="rgba(var(--heat),${(0.05 + 0.75 * share).toFixed(3)})"/>
+<text x="${x + width / 2}" y="${y + 16}" text-anchor="middle" class="${share > 0.005 ? 'name' : 'faint'}">${formatShare(share, 1)}</text></g>`;
+}
