@@ -19,7 +19,13 @@ const scratch = mkdtempSync(join(tmpdir(), 'slipway-codegen-'));
 try {
   const template = {
     version: 'v2',
-    plugins: [{ local: join(bin, 'protoc-gen-es'), out: scratch, opt: ['target=ts', 'import_extension=ts'] }],
+    plugins: [
+      {
+        local: join(bin, 'protoc-gen-es'),
+        out: scratch,
+        opt: ['target=ts', 'import_extension=ts', 'erasable_syntax=true'],
+      },
+    ],
   };
   execFileSync(join(bin, 'buf'), ['generate', 'packages/onnx/proto', '--template', JSON.stringify(template)], {
     cwd: root,

@@ -14,6 +14,11 @@ export const LIMITS = {
   maxProtobufBytes: 2 ** 31 - 1,
   /** Nesting of protobuf messages: a graph attribute costs two levels, real models nest control flow < 10 deep. */
   maxProtobufDepth: 100,
+  /**
+   * Memory that decoding a model may take beyond the file itself, estimated: messages, names and typed fields. Weights
+   * stored as raw_data take none. A model of 10^5 nodes takes about 200 MB; float_data of 10^8 weights would exceed it.
+   */
+  maxModelObjectBytes: 1024 ** 3,
   /** Nodes in one model. The largest exported LLMs have < 10^5. */
   maxNodes: 2_000_000,
   /** Rank of a tensor. ONNX Runtime's kernels stop well below. */

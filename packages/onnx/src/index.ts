@@ -1,1 +1,83 @@
-export {};
+/** The ONNX language: models as frozen data, and what can be asked of them and done to them without running them. */
+export { decodeModel, type DecodeOptions, encodeModel } from './codec/decode.ts';
+export { readModelFile } from './codec/file.ts';
+export { GraphEditor, type NodeChange } from './graph/editor.ts';
+export { editGraphs, type GraphContext, mapGraphs } from './graph/map-graphs.ts';
+export { allNames, capturedNames, readNames, subgraphsOf } from './graph/scope.ts';
+export { topologicalOrder } from './graph/topological.ts';
+export { type Usage, usageOf } from './graph/usage.ts';
+export {
+  type Attribute,
+  type AttributeKind,
+  type AttributeOf,
+  createAttribute,
+  floatAttribute,
+  floatsAttribute,
+  graphAttribute,
+  intAttribute,
+  intsAttribute,
+  isAttributeOf,
+  stringAttribute,
+  stringsAttribute,
+  tensorAttribute,
+} from './ir/attribute.ts';
+export { ONNX_DTYPES, type OnnxDType, rawByteLength } from './ir/dtype.ts';
+export { byteLengthOf, countOf, floatsOf, integersOf, rawBytes, toTensor } from './ir/elements.ts';
+export type { ModelFunction } from './ir/function.ts';
+export { createGraph, type Graph, type GraphParts, requiredInputs } from './ir/graph.ts';
+export {
+  createInitializer,
+  type ExternalData,
+  type FieldData,
+  type Initializer,
+  initializerOf,
+  isExternal,
+  type RawData,
+  type StringData,
+  type TensorData,
+} from './ir/initializer.ts';
+export {
+  createModel,
+  DEFAULT_IR_VERSION,
+  DEFAULT_OPSET,
+  type Model,
+  type ModelParts,
+  opsetOf,
+  withModel,
+  withOpset,
+} from './ir/model.ts';
+export {
+  createNode,
+  describeNode,
+  getFloat,
+  getFloats,
+  getGraph,
+  getInt,
+  getInts,
+  getString,
+  getTensor,
+  isOp,
+  MS_DOMAIN,
+  type Node,
+  type NodeOptions,
+  opName,
+  withAttributes,
+  withNode,
+} from './ir/node.ts';
+export {
+  describeType,
+  isFixedShape,
+  isTensorType,
+  type MapType,
+  type OpaqueType,
+  type OptionalType,
+  sameType,
+  type SequenceType,
+  type Shape,
+  shapeSize,
+  type SparseTensorType,
+  tensorType,
+  type TensorType,
+  type ValueType,
+} from './ir/type.ts';
+export { createValueInfo, tensorInfo, type ValueInfo } from './ir/value-info.ts';
