@@ -107,6 +107,10 @@ export const errorTable = define({
   GATE_FAILED: row('No candidate passed the gates: {problem}', 422, 'FAILED_PRECONDITION', EXIT.gateFailed, 'Open the report to see what each candidate measured; relax a gate or change the recipe.'),
   GOLDEN_MISMATCH: row('{model}: golden sample {sample}, output "{output}": {problem}', 503, 'FAILED_PRECONDITION', EXIT.gateFailed, 'The release does not compute here what it computed when it was built: rebuild it on this kind of machine, or fetch it again.'),
 
+  // Bundles
+  PLATFORM_UNSUPPORTED: row('A bundle for {platform} cannot be made here; this is {host}', 501, 'UNIMPLEMENTED', EXIT.usage, 'Run `slipway bundle` on a Linux machine of that platform: a bundle holds the Node.js that makes it.'),
+  OUTPUT_EXISTS: row('{path} is not empty', 409, 'ALREADY_EXISTS', EXIT.conflict, 'Choose another directory, or remove this one.'),
+
   // Requests
   MODEL_NOT_FOUND: row('Model "{model}" is not served here', 404, 'NOT_FOUND', EXIT.notFound, 'Ask GET /v2/repository/index (POST) or `slipway status` for what is served.'),
   VERSION_NOT_FOUND: row('Model "{model}" has no version {version} here', 404, 'NOT_FOUND', EXIT.notFound, 'Leave the version out for the newest, or ask for the status of the model.'),

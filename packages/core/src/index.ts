@@ -62,6 +62,7 @@ export {
   type ServingHints,
 } from './manifest.ts';
 export { parseNpy, writeNpy } from './npy.ts';
+export { type ModelDirectory, readModelDirectory, writeManifest } from './model-directory.ts';
 export { readNpz, writeNpz } from './npz.ts';
 export {
   batching,
