@@ -24,7 +24,7 @@ import { fail, type SlipwayError } from './errors.ts';
 import { float16ToNumber, numberToFloat16 } from './float16.ts';
 import { LIMITS } from './limits.ts';
 import type { TensorSpec } from './signature.ts';
-import { elementCount, type Tensor, type TensorOf } from './tensor.ts';
+import { elementCount, type Tensor } from './tensor.ts';
 
 /** Digits of 2^64, and a sign. Longer strings cannot be in range, and parsing them would cost quadratic time. */
 const MAX_INTEGER_CHARACTERS = 20;
@@ -172,8 +172,9 @@ function shapeOf(value: unknown, spec: TensorSpec, where: string): number[] {
 function checkNesting(value: unknown, shape: readonly number[], axis: number, where: string, at: number[]): void {
   const size = shape[axis];
   if (size === undefined) return;
-  if (!Array.isArray(value))
+  if (!Array.isArray(value)) {
     throw invalid(pathOf(where, null, 0, at), expected(`an array of ${size} elements`, value).problem);
+  }
   if (value.length !== size) {
     throw invalid(
       pathOf(where, null, 0, at),
@@ -222,8 +223,9 @@ function expected(what: string, value: unknown): { problem: string } {
 function describe(value: unknown): string {
   if (value === null || typeof value === 'boolean' || typeof value === 'number') return String(value);
   if (typeof value === 'bigint') return `the bigint ${value}`.slice(0, 40);
-  if (typeof value === 'string')
+  if (typeof value === 'string') {
     return `the string ${JSON.stringify(value.length > 24 ? `${value.slice(0, 24)}…` : value)}`;
+  }
   if (Array.isArray(value)) return 'an array';
   return value === undefined ? 'missing' : 'an object';
 }
@@ -255,7 +257,7 @@ function elementWriter(value: Tensor): (index: number) => unknown {
       return (index) => floatToJson(value.data[index] ?? 0);
     case 'int64':
     case 'uint64':
-      return (index) => wideToJson(value.data as TensorOf<'int64'>['data'], index);
+      return (index) => wideToJson(value.data, index);
     default:
       return (index) => value.data[index];
   }

@@ -1,8 +1,7 @@
 /**
  * NumPy's `.npy`: one array per file. Reads format versions 1, 2 and 3, either byte order and either memory
- * layout; numbers stay a view of the file where they are little-endian, row-major and aligned. Writes what NumPy itself
- * would write for a row-major array: version 1.0, little-endian, header padded to 64 bytes, so equal
- * tensors have equal bytes.
+ * layout; numbers stay a view of the file where they are little-endian, row-major and aligned. Writes one
+ * way only (version 1.0, little-endian, row-major, header padded to 64 bytes), so equal tensors have equal bytes.
  *
  * Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
  *
@@ -92,8 +91,9 @@ function parseBody({ descr, fortranOrder, shape }: Header, body: Uint8Array, whe
     dtype === undefined
       ? { dtype: 'string', shape: stored, data: readStrings(native, code.startsWith('U'), size, count, where) }
       : fromBytes(dtype, stored, native, where);
-  if (dtype === 'bool' && (read.data as Uint8Array).some((byte) => byte > 1))
+  if (dtype === 'bool' && (read.data as Uint8Array).some((byte) => byte > 1)) {
     throw bad('a bool element is neither 0 nor 1');
+  }
   return fortranOrder ? transposed(read) : read;
 }
 
@@ -156,7 +156,7 @@ function readStrings(bytes: Uint8Array, wide: boolean, size: number, count: numb
 /** The tensor with its axes reversed: column-major data, read as row-major of the reversed shape, becomes row-major. */
 function transposed(value: Tensor): Tensor {
   const shape = [...value.shape].reverse();
-  if (shape.length < 2 || value.data.length === 0) return { ...value, shape } as Tensor;
+  if (shape.length < 2 || value.data.length === 0) return { ...value, shape };
   // Axis k of the result walks axis rank-1-k of the source, whose stride is the product of the result's sizes before k.
   const strides = shape.map((_, axis) => shape.slice(0, axis).reduce((product, dim) => product * dim, 1));
   const source = value.data as ArrayLike<unknown>;
@@ -177,7 +177,7 @@ function transposed(value: Tensor): Tensor {
       from -= stride * (next - 1);
     }
   }
-  return { dtype: value.dtype, shape, data: target as never } as Tensor;
+  return { dtype: value.dtype, shape, data: target as never };
 }
 
 /** @throws TENSOR_INVALID for a string that ends in NUL, which the format cannot tell from padding */

@@ -36,8 +36,9 @@ export function readNpz(
 export function writeNpz(entries: Iterable<readonly [string, Tensor]>): Uint8Array {
   const files = new Map<string, Uint8Array>();
   for (const [name, value] of entries) {
-    if (files.has(name + SUFFIX))
+    if (files.has(name + SUFFIX)) {
       throw fail('DATA_FORMAT', { path: '.npz', problem: `two arrays are named "${name}"` });
+    }
     files.set(name + SUFFIX, writeNpy(value));
   }
   return writeZip(files, '.npz');

@@ -113,8 +113,9 @@ function readDirectory(bytes: Uint8Array, view: DataView, { count, start, end }:
     names.add(name);
     if ((view.getUint16(at + 8, true) & ENCRYPTED) !== 0) throw bad(`the entry "${name}" is encrypted`);
     const method = view.getUint16(at + 10, true);
-    if (method !== 0 && method !== 8)
+    if (method !== 0 && method !== 8) {
       throw bad(`the entry "${name}" uses compression method ${method}; only stored and deflated are read`);
+    }
     const extraEnd = extra + view.getUint16(at + 30, true);
     const [size, packed, header] = wideFields(
       view,
@@ -122,8 +123,9 @@ function readDirectory(bytes: Uint8Array, view: DataView, { count, start, end }:
       extraEnd,
       [24, 20, 42].map((offset) => view.getUint32(at + offset, true)),
     );
-    if (size === undefined || packed === undefined || header === undefined)
+    if (size === undefined || packed === undefined || header === undefined) {
       throw bad(`the sizes of the entry "${name}" are damaged`);
+    }
     entries.push({ name, method, crc: view.getUint32(at + 16, true), size, packed, header });
     at = next;
   }
@@ -150,8 +152,9 @@ function wideFields(view: DataView, from: number, to: number, narrow: readonly n
 /** `from` to `to` is what the entry occupies, `data` where its content begins. */
 function dataRange(entry: Entry, view: DataView, limit: number, bad: Bad): { from: number; data: number; to: number } {
   const from = entry.header;
-  if (from + LOCAL_BYTES > limit || view.getUint32(from, true) !== LOCAL)
+  if (from + LOCAL_BYTES > limit || view.getUint32(from, true) !== LOCAL) {
     throw bad(`the entry "${entry.name}" is damaged`);
+  }
   const data = from + LOCAL_BYTES + view.getUint16(from + 26, true) + view.getUint16(from + 28, true);
   const to = data + entry.packed;
   if (to > limit) throw bad(`the entry "${entry.name}" is cut off`);
@@ -201,8 +204,9 @@ export function writeZip(entries: ReadonlyMap<string, Uint8Array>, where: string
     if (problem !== null) throw bad(`the entry name ${JSON.stringify(name)} ${problem}`);
     total += content.byteLength;
   }
-  if (total >= 2 ** 31 || entries.size >= 0xffff)
+  if (total >= 2 ** 31 || entries.size >= 0xffff) {
     throw bad(`${total} bytes in ${entries.size} entries are too many for one archive`);
+  }
   const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
   // The DOS epoch, in local time because ZIP has no time zone: the same bytes wherever it runs.
   return zipSync(Object.fromEntries(sorted), { level: 6, mtime: new Date(1980, 0, 1) });

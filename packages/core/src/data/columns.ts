@@ -23,8 +23,7 @@ type Content =
   | { readonly kind: 'table'; readonly table: CsvTable }
   | { readonly kind: 'json'; readonly document: unknown };
 
-const FORMATS = ['npy', 'npz', 'idx', 'csv', 'json', 'jsonl'] as const;
-type Format = (typeof FORMATS)[number];
+type Format = 'npy' | 'npz' | 'idx' | 'csv' | 'json' | 'jsonl';
 
 const EXTENSIONS: Readonly<Record<string, Format>> = {
   '.npy': 'npy',

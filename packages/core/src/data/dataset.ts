@@ -118,7 +118,7 @@ export function rowsOf(dataset: Dataset, start: number, end: number): Tensors {
     const value = inputs[spec.name];
     if (value === undefined) throw fail('DATA_MISMATCH', { problem: `there is no data for input "${spec.name}"` });
     const part = rows(value, start, end);
-    return [spec.name, spec.shape?.length === 0 ? ({ ...part, shape: [] } as Tensor) : part] as const;
+    return [spec.name, spec.shape?.length === 0 ? { ...part, shape: [] } : part] as const;
   });
   return Object.fromEntries(entries);
 }

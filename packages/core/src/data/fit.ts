@@ -38,7 +38,7 @@ export function fitRows(value: Tensor, spec: TensorSpec): Tensor {
   if (from.length > 1 && to.length > 1 && from.join() !== to.join()) {
     throw mismatch(`${found}; the axes seem to be in another order, transpose the data first`);
   }
-  return { ...cast(), shape: [count, ...target] } as Tensor;
+  return { ...cast(), shape: [count, ...target] };
 }
 
 const fits = (row: readonly number[], expected: readonly Dim[]): boolean =>
@@ -62,5 +62,5 @@ export function fitLabels(value: Tensor): Tensor {
     const problem = `labels have shape [${value.shape.join(', ')}]; one class per row is expected, as a number or a name`;
     throw fail('DATA_MISMATCH', { problem });
   }
-  return { ...value, shape: [count] } as Tensor;
+  return { ...value, shape: [count] };
 }

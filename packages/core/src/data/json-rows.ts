@@ -88,8 +88,9 @@ function fromRows(list: readonly unknown[], given: unknown, signature: Signature
     return { [only.name]: row };
   });
   const withLabel = labelled ? named.filter((row) => Object.hasOwn(row, 'label')).length : 0;
-  if (withLabel > 0 && withLabel < list.length)
+  if (withLabel > 0 && withLabel < list.length) {
     throw bad(`${withLabel} of ${list.length} rows have a "label"; either all or none`);
+  }
   if (withLabel > 0 && given !== undefined) throw bad('has labels twice: in the rows and beside them');
   const labels = withLabel > 0 ? named.map((row) => row.label) : given;
   return {
@@ -130,7 +131,7 @@ export function valuesTensor(values: unknown, spec: TensorSpec, path: string): T
 export function labelsFromJson(values: unknown, path: string): Tensor {
   if (!Array.isArray(values)) throw fail('DATA_FORMAT', { path, problem: '"labels" must be an array' });
   const flat: readonly unknown[] = values.map((value: unknown) =>
-    Array.isArray(value) && value.length === 1 ? value[0] : value,
+    Array.isArray(value) && value.length === 1 ? (value as unknown[])[0] : value,
   );
   const dtype = flat.every((value) => typeof value === 'string')
     ? 'string'

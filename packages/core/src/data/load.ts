@@ -32,8 +32,9 @@ export async function loadDataset(source: DataSource, signature: Signature): Pro
   const take = (value: Tensor): Tensor => rows(value, start, end);
   const fitted = signature.inputs.map((spec) => {
     const value = inputs.get(spec.name);
-    if (value === undefined)
+    if (value === undefined) {
       throw fail('DATA_MISMATCH', { problem: `${first}: there is no data for input "${spec.name}"` });
+    }
     return [spec.name, fitRows(take(value), spec)] as const;
   });
   return createDataset(signature, Object.fromEntries(fitted), labels === null ? null : take(labels), {
@@ -71,8 +72,9 @@ function countRows(inputs: ReadonlyMap<string, Tensor>, labels: Tensor | null, f
   const columns = [...inputs, ...(labels === null ? [] : [['labels', labels] as const])];
   for (const [name, { shape }] of columns) {
     const [size] = shape;
-    if (size === undefined)
+    if (size === undefined) {
       throw fail('DATA_MISMATCH', { problem: `${file}: "${name}" is a single value; axis 0 must count the rows` });
+    }
     if (count !== undefined && size !== count) {
       throw fail('DATA_MISMATCH', { problem: `${file}: "${counted}" has ${count} rows, "${name}" has ${size}` });
     }
