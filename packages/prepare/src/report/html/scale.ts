@@ -9,9 +9,10 @@ export interface Scale {
 export function linearScale(domain: readonly [number, number], range: readonly [number, number], marks = 5): Scale {
   const [low, high] = widen(domain);
   const step = roundStep((high - low) / marks);
-  const ticks: number[] = [];
+  const first = Math.ceil(low / step - 1e-9);
+  const last = Math.floor(high / step + 1e-9);
   // + 0 turns the −0 that rounding up from below zero gives into 0.
-  for (let tick = Math.ceil(low / step - 1e-9) * step; tick <= high + step * 1e-9; tick += step) ticks.push(tick + 0);
+  const ticks = Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step + 0);
   return { at: (value) => range[0] + ((value - low) / (high - low)) * (range[1] - range[0]), ticks };
 }
 
@@ -38,7 +39,8 @@ function roundStep(rough: number): number {
 }
 
 function widen([low, high]: readonly [number, number]): readonly [number, number] {
-  if (high > low) return [low, high];
+  // Values that differ by rounding only are one value.
+  if (high - low > Math.max(Math.abs(low), Math.abs(high)) * 1e-9) return [low, high];
   const margin = Math.abs(low) * 0.05 || 1;
   return [low - margin, high + margin];
 }

@@ -1,0 +1,76 @@
+/**
+ * From rows to calls. A model that takes any number of rows is fed many at once; one with a fixed axis 0 gets exactly that
+ * many, with several calls in flight so that the hop between processes is not waited for row by row.
+ */
+import {
+  concatRows,
+  createDataset,
+  type Dataset,
+  fixedBatch,
+  isBatchable,
+  rows,
+  rowsOf,
+  type Signature,
+  type Tensors,
+} from '@slipway/core';
+import type { Runner } from '@slipway/runtime';
+
+/**
+ * Rows per evaluation call. Enough to amortize a call, few enough that a model whose rows influence each other (activation
+ * ranges at run time) is evaluated about as it will be served.
+ */
+const ROWS_PER_CALL = 32;
+/** Larger rows are sent in smaller calls, bytes. */
+const BYTES_PER_CALL = 16 * 1024 * 1024;
+const CALLS_IN_FLIGHT = 32;
+
+/** How many rows one call takes. */
+export function callSize(signature: Signature, dataset: Dataset): number {
+  const fixed = fixedBatch(signature);
+  if (fixed !== null) return fixed;
+  if (!isBatchable(signature)) return 1;
+  const bytes = Object.values(dataset.inputs).reduce(
+    (sum, { data }) => sum + ('byteLength' in data ? data.byteLength : 0),
+    0,
+  );
+  const perRow = Math.max(1, bytes / dataset.rowCount);
+  return Math.max(1, Math.min(ROWS_PER_CALL, Math.floor(BYTES_PER_CALL / perRow)));
+}
+
+export interface Chunk {
+  readonly start: number;
+  readonly calls: readonly { readonly inputs: Tensors; readonly rows: number }[];
+}
+
+/** All whole calls of a dataset, in chunks of as many as may be in flight. Rows that fill no fixed call are left out. */
+export function* chunksOf(dataset: Dataset, size: number): Generator<Chunk> {
+  const fixed = fixedBatch(dataset.signature) !== null;
+  const end = fixed ? Math.floor(dataset.rowCount / size) * size : dataset.rowCount;
+  for (let start = 0; start < end; start += size * CALLS_IN_FLIGHT) {
+    const calls = [];
+    for (let at = start; at < Math.min(end, start + size * CALLS_IN_FLIGHT); at += size) {
+      const stop = Math.min(end, at + size);
+      calls.push({ inputs: rowsOf(dataset, at, stop), rows: stop - at });
+    }
+    yield { start, calls };
+  }
+}
+
+/** The outputs of all calls of a chunk. */
+export function runChunk(runner: Pick<Runner, 'run'>, chunk: Chunk): Promise<Tensors[]> {
+  return Promise.all(chunk.calls.map(({ inputs }) => runner.run(inputs)));
+}
+
+/** `count` rows from `start` on as the inputs of one call, beginning again at the first row when there are no more. */
+export function wrapAround(dataset: Dataset, start: number, count: number): Tensors {
+  const first = start % dataset.rowCount;
+  if (first + count <= dataset.rowCount) return rowsOf(dataset, first, first + count);
+  const entries = Object.entries(dataset.inputs).map(([name, value]) => {
+    const parts = Array.from({ length: count }, (_, i) => (first + i) % dataset.rowCount).map((row) =>
+      rows(value, row, row + 1),
+    );
+    return [name, concatRows(parts)] as const;
+  });
+  const wrapped = createDataset(dataset.signature, Object.fromEntries(entries), null, { rowCount: count, firstRow: 0 });
+  return rowsOf(wrapped, 0, count);
+}
