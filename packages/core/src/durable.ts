@@ -5,7 +5,7 @@
  * `Step` is called at each moment where a crash would leave something different on disk; tests kill the process there.
  */
 import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 
 export type Step = (name: string) => void | Promise<void>;
@@ -21,6 +21,24 @@ export async function syncDirectory(directory: string): Promise<void> {
     if (code !== 'EINVAL' && code !== 'ENOTSUP') throw error;
   } finally {
     await handle.close();
+  }
+}
+
+/**
+ * Make a directory and its parents. Not `mkdir` with `recursive`: that says ENOENT on a read-only file system, which
+ * hides the reason.
+ */
+export async function ensureDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return;
+    if (code !== 'ENOENT' || path.dirname(directory) === directory) throw error;
+    await ensureDirectory(path.dirname(directory));
+    await mkdir(directory).catch((again: unknown) => {
+      if ((again as NodeJS.ErrnoException).code !== 'EEXIST') throw again;
+    });
   }
 }
 

@@ -4,11 +4,11 @@
  * lock. A blob that is there already is replaced by the same bytes, which also heals a damaged one.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, rename, rm } from 'node:fs/promises';
+import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
 import type { z } from 'zod';
 import { type Digest, digestOf } from '../digest.ts';
-import { syncDirectory } from '../durable.ts';
+import { ensureDirectory, syncDirectory } from '../durable.ts';
 import { fail, fromSystemError, hasCode } from '../errors.ts';
 import { JsonProblem, parseJson, readBounded } from '../json-file.ts';
 import { blobPath, type Place } from './place.ts';
@@ -25,7 +25,7 @@ export interface StagedBlob {
 export async function stageBlob(place: Place, produce: (write: Write) => Promise<void>): Promise<StagedBlob> {
   const file = path.join(place.temporary, randomUUID());
   try {
-    await mkdir(place.temporary, { recursive: true });
+    await ensureDirectory(place.temporary);
     const handle = await open(file, 'wx', 0o644);
     const hash = createHash('sha256');
     let size = 0;

@@ -10,6 +10,7 @@ import { lstat, mkdir, mkdtemp, open, rename, rm } from 'node:fs/promises';
 import { tmpdir, userInfo } from 'node:os';
 import path from 'node:path';
 import { canonicalJson, type Digest } from '../digest.ts';
+import { ensureDirectory } from '../durable.ts';
 import { fromSystemError, hasCode } from '../errors.ts';
 import type { Manifest } from '../manifest.ts';
 import { readModelDirectory } from '../model-directory.ts';
@@ -38,8 +39,8 @@ async function checkoutInto(folder: string, place: Place, digest: Digest, loaded
   const temporaryFolder = path.join(path.dirname(folder), 'tmp');
   const temporary = path.join(temporaryFolder, randomUUID());
   try {
-    await mkdir(folder, { recursive: true });
-    await mkdir(temporary, { recursive: true });
+    await ensureDirectory(folder);
+    await ensureDirectory(temporary);
     await unpack(place, loaded.oci, loaded.manifest, (name, content) =>
       writeMember(path.join(temporary, name), content),
     );
@@ -58,7 +59,7 @@ async function checkoutInto(folder: string, place: Place, digest: Digest, loaded
 }
 
 async function writeMember(file: string, content: AsyncIterable<Buffer>): Promise<void> {
-  await mkdir(path.dirname(file), { recursive: true });
+  await ensureDirectory(path.dirname(file));
   // Read-only, against accidents; the folder is new and ours, so that no link can be in the way.
   const handle = await open(file, 'wx', 0o444);
   try {

@@ -2,9 +2,9 @@
  * `index.json`: the only mutable file of a store, and what decides which releases there are. It is read whole and
  * replaced whole. Entries that are not releases (reports, what other tools keep here) are carried along untouched.
  */
-import { mkdir, readdir } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { canonicalJson, type Digest } from '../digest.ts';
-import { replaceFile, syncDirectory } from '../durable.ts';
+import { ensureDirectory, replaceFile, syncDirectory } from '../durable.ts';
 import { fail, fromSystemError, hasCode } from '../errors.ts';
 import { JsonProblem, parseJson, readBounded } from '../json-file.ts';
 import { isModelName } from '../manifest.ts';
@@ -84,8 +84,8 @@ async function readOptional(file: string, maxBytes: number): Promise<Buffer | nu
 /** Under the lock: make the folders and files of an empty store. The marker comes last: with it, the store exists. */
 export async function initialise(place: Place): Promise<void> {
   try {
-    await mkdir(place.blobs, { recursive: true });
-    await mkdir(place.temporary, { recursive: true });
+    await ensureDirectory(place.blobs);
+    await ensureDirectory(place.temporary);
     if ((await readOptional(place.marker, 1024)) !== null) return;
     if ((await readOptional(place.index, STORE_LIMITS.maxIndexBytes)) === null) await writeIndex(place, EMPTY_INDEX);
     await replaceFile(place.marker, LAYOUT_MARKER, { temporaryDirectory: place.temporary, step: place.step });

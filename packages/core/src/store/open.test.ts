@@ -15,6 +15,16 @@ beforeAll(async () => {
 });
 afterAll(() => rm(root, { recursive: true, force: true }));
 
+interface Document {
+  artifactType: string;
+  config: { digest: string };
+  layers: { mediaType: string; digest: string }[];
+  manifests: { annotations?: Record<string, string> }[];
+  modelfs: { diffIds: string[] };
+}
+const readJson = async (...segments: string[]): Promise<Document> =>
+  JSON.parse(await readFile(path.join(...segments), 'utf8')) as Document;
+
 const model = (content: string, name = 'digits') =>
   writeModel(fresh(), name, { 'model.onnx': content, 'golden.npz': 'pairs', 'sub/labels.txt': 'zero\none\n' });
 
@@ -43,19 +53,23 @@ describe('openStore', () => {
   it('is an OCI image layout with a ModelPack artifact', async () => {
     const directory = fresh();
     const release = await (await openStore(directory)).add(await model('a'), null);
-    expect(JSON.parse(await readFile(path.join(directory, 'oci-layout'), 'utf8'))).toEqual({ imageLayoutVersion: '1.0.0' });
-    const index = JSON.parse(await readFile(path.join(directory, 'index.json'), 'utf8'));
-    expect(index.manifests[0].annotations['org.opencontainers.image.ref.name']).toBe('digits:1');
-    const blob = (digest: string) => readFile(path.join(directory, 'blobs/sha256', digest.slice(7)));
-    const manifest = JSON.parse(String(await blob(release.digest)));
+    expect(JSON.parse(await readFile(path.join(directory, 'oci-layout'), 'utf8'))).toEqual({
+      imageLayoutVersion: '1.0.0',
+    });
+    const index = await readJson(directory, 'index.json');
+    expect(index.manifests[0]!.annotations!['org.opencontainers.image.ref.name']).toBe('digits:1');
+    const blob = (digest: string) => path.join(directory, 'blobs/sha256', digest.slice(7));
+    const manifest = await readJson(blob(release.digest));
     expect(manifest.artifactType).toBe('application/vnd.cncf.model.manifest.v1+json');
-    expect(manifest.layers.map((layer: { mediaType: string }) => layer.mediaType)).toEqual([
+    expect(manifest.layers.map((layer) => layer.mediaType)).toEqual([
       'application/vnd.cncf.model.weight.v1.tar',
       'application/vnd.cncf.model.weight.config.v1.tar',
     ]);
-    const config = JSON.parse(String(await blob(manifest.config.digest)));
-    expect(config.modelfs.diffIds).toEqual(manifest.layers.map((layer: { digest: string }) => layer.digest));
-    for (const hex of await readdir(path.join(directory, 'blobs/sha256'))) expect(digestOf(await blob(`sha256:${hex}`))).toBe(`sha256:${hex}`);
+    const config = await readJson(blob(manifest.config.digest));
+    expect(config.modelfs.diffIds).toEqual(manifest.layers.map((layer) => layer.digest));
+    for (const hex of await readdir(path.join(directory, 'blobs/sha256'))) {
+      expect(digestOf(await readFile(blob(`sha256:${hex}`)))).toBe(`sha256:${hex}`);
+    }
     expect(await readdir(path.join(directory, 'tmp'))).toEqual([]);
   });
 });
@@ -68,7 +82,11 @@ describe('add', () => {
     const other = await store.add(await model('a', 'letters'), null);
     expect([first.version, second.version, other.version]).toEqual([1, 2, 1]);
     expect(await store.add(await model('a'), null)).toEqual(first);
-    expect((await store.list()).map((release) => `${release.name}:${release.version}`)).toEqual(['digits:1', 'digits:2', 'letters:1']);
+    expect((await store.list()).map((release) => `${release.name}:${release.version}`)).toEqual([
+      'digits:1',
+      'digits:2',
+      'letters:1',
+    ]);
     expect((await store.resolve('digits')).digest).toBe(second.digest);
     expect((await store.resolve('digits:1')).digest).toBe(first.digest);
     expect((await store.resolve(first.digest)).version).toBe(1);
@@ -80,7 +98,9 @@ describe('add', () => {
     const b = fresh();
     await writeModel(a, 'digits', { 'model.onnx': 'm', 'b/c.txt': 'c', 'a.txt': 'a' });
     const before = process.umask(0o077);
-    await writeModel(b, 'digits', { 'a.txt': 'a', 'b/c.txt': 'c', 'model.onnx': 'm' }).finally(() => process.umask(before));
+    await writeModel(b, 'digits', { 'a.txt': 'a', 'b/c.txt': 'c', 'model.onnx': 'm' }).finally(() =>
+      process.umask(before),
+    );
     await utimes(path.join(b, 'a.txt'), 1, 1);
     await chmod(path.join(b, 'a.txt'), 0o755);
     const compact = JSON.stringify(JSON.parse(await readFile(path.join(b, 'slipway.json'), 'utf8')));
@@ -120,18 +140,28 @@ describe('add', () => {
 describe('checkout', () => {
   it('returns the bytes of any set of files', async () => {
     const segment = fc.stringMatching(/^[a-zé]{1,8}$/);
-    const name = fc.array(segment, { minLength: 1, maxLength: 30 }).map((segments) => segments.map((s) => `_${s}`).join('/'));
+    const name = fc
+      .array(segment, { minLength: 1, maxLength: 30 })
+      .map((segments) => segments.map((s) => `_${s}`).join('/'));
     const content = fc.uint8Array({ maxLength: 3000 });
     await fc.assert(
-      fc.asyncProperty(fc.dictionary(name.map((n) => `${n}.bin`), content, { maxKeys: 6 }), content, async (extra, weights) => {
-        const files = { ...extra, 'model.onnx': weights };
-        const store = await openStore(fresh());
-        const release = await store.add(await writeModel(fresh(), 'any', files), null);
-        const directory = await store.checkout(release);
-        for (const [at, bytes] of Object.entries(files)) {
-          expect(new Uint8Array(await readFile(path.join(directory, at)))).toEqual(new Uint8Array(bytes));
-        }
-      }),
+      fc.asyncProperty(
+        fc.dictionary(
+          name.map((n) => `${n}.bin`),
+          content,
+          { maxKeys: 6 },
+        ),
+        content,
+        async (extra, weights) => {
+          const files = { ...extra, 'model.onnx': weights };
+          const store = await openStore(fresh());
+          const release = await store.add(await writeModel(fresh(), 'any', files), null);
+          const directory = await store.checkout(release);
+          for (const [at, bytes] of Object.entries(files)) {
+            expect(new Uint8Array(await readFile(path.join(directory, at)))).toEqual(new Uint8Array(bytes));
+          }
+        },
+      ),
       { numRuns: 25 },
     );
   });
@@ -153,7 +183,7 @@ describe('checkout', () => {
     const directory = fresh();
     const store = await openStore(directory);
     const release = await store.add(await model('weights of the model'), reportOf('digits'));
-    const layer = JSON.parse(await readFile(path.join(directory, 'blobs/sha256', release.digest.slice(7)), 'utf8')).layers[0];
+    const layer = (await readJson(directory, 'blobs/sha256', release.digest.slice(7))).layers[0]!;
     const file = path.join(directory, 'blobs/sha256', layer.digest.slice(7));
     const bytes = await readFile(file);
     bytes[bytes.indexOf('weights of')] = 0x57;
@@ -215,14 +245,20 @@ describe('maintenance', () => {
     const at = path.join(directory, 'blobs/sha256', digest.slice(7));
     await writeFile(at, foreign);
     const file = path.join(directory, 'index.json');
-    const index = JSON.parse(await readFile(file, 'utf8'));
-    const entry = { mediaType: 'application/x-unknown', digest, size: foreign.length, annotations: { theirs: '1' }, extra: [1] };
+    const index = await readJson(file);
+    const entry = {
+      mediaType: 'application/x-unknown',
+      digest,
+      size: foreign.length,
+      annotations: { theirs: '1' },
+      extra: [1],
+    };
     index.manifests.push(entry);
     await writeFile(file, JSON.stringify(index));
     await writeFile(path.join(directory, 'tmp', 'young'), '123');
     await store.setAlias('digits', 'champion');
     expect(await store.collectGarbage()).toEqual({ removedBlobs: [], bytes: 0 });
-    expect(JSON.parse(await readFile(file, 'utf8')).manifests).toContainEqual(entry);
+    expect((await readJson(file)).manifests).toContainEqual(entry);
     expect(await store.collectGarbage({ temporaryAgeMs: -60_000 })).toEqual({ removedBlobs: [], bytes: 3 });
   });
 });

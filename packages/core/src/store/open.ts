@@ -6,10 +6,9 @@
  * 3. What changes the store holds the lock; the long work (packing) is done before, into temporary files that no reader
  *    looks at and a garbage collection leaves alone while they are young. Reading takes no lock and writes nothing.
  */
-import { mkdir } from 'node:fs/promises';
 import { type Clock, systemClock } from '../clock.ts';
 import type { Digest } from '../digest.ts';
-import type { Step } from '../durable.ts';
+import { ensureDirectory, type Step } from '../durable.ts';
 import { fail, fromSystemError } from '../errors.ts';
 import { type LockOptions, withLock } from '../lock.ts';
 import { readModelDirectory } from '../model-directory.ts';
@@ -200,7 +199,7 @@ class OciStore implements Store, StoreMaintenance, ReportReader {
 
   /** Run what changes the store: alone, and with the store in existence. */
   async #change<T>(action: () => Promise<T>): Promise<T> {
-    await mkdir(this.#place.root, { recursive: true }).catch((error: unknown) => {
+    await ensureDirectory(this.#place.root).catch((error: unknown) => {
       throw fromSystemError(error, this.#place.root, 'creating the store');
     });
     return withLock(

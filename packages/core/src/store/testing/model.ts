@@ -55,5 +55,6 @@ export function reportOf(name: string, durationMs = 1): Report {
     candidates: [],
     lineage: null,
     rows: { calibration: 0, evaluation: 0 },
+    tools: {},
   };
 }
