@@ -1,1 +1,2 @@
-export {};
+/** Release to somewhere. */
+export { type Bundle, type BundleOptions, writeBundle } from './bundle/write-bundle.ts';

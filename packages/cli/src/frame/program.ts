@@ -34,7 +34,7 @@ export function parse(verbs: readonly Verb[], argv: readonly string[], style: St
         getOutHasColors: () => false,
         getErrHasColors: () => false,
       })
-      .configureHelp({ styleTitle: style.bold });
+      .configureHelp({ styleTitle: style.bold, subcommandTerm: (sub) => sub.name() });
   configure(program)
     .description('Takes a trained AI model to production and keeps it there.')
     .usage('<verb> [options]')

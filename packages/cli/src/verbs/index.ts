@@ -1,5 +1,8 @@
 /** Every verb, in the order of the help. */
 import type { Verb } from '../frame/declare.ts';
+import { bundle } from './bundle.ts';
 import { completion } from './completion.ts';
+import { doctor } from './doctor.ts';
+import { releases } from './releases.ts';
 
-export const verbs: readonly Verb[] = [completion];
+export const verbs: readonly Verb[] = [releases, bundle, doctor, completion];
