@@ -1,9 +1,16 @@
 /** The ONNX language: models as frozen data, and what can be asked of them and done to them without running them. */
+export { type BuildOptions, type Builder, buildGraph, buildModel, type OpOptions } from './build/builder.ts';
+export { mlpModel, type MlpOptions, oneWeightModel } from './build/models.ts';
 export { decodeModel, type DecodeOptions, encodeModel } from './codec/decode.ts';
-export { readModelFile } from './codec/file.ts';
+export { readModelFile, writeModelFile, type WriteOptions, type WrittenModel } from './codec/file.ts';
+export type { ExternalOptions } from './external/files.ts';
+export { inlineExternalData } from './external/inline.ts';
+export { loadInitializer, readTensorBytes } from './external/load.ts';
 export { GraphEditor, type NodeChange } from './graph/editor.ts';
+export { constantValue, deduplicateInitializers, eliminateConstants, eliminateDeadCode } from './graph/eliminate.ts';
 export { editGraphs, type GraphContext, mapGraphs } from './graph/map-graphs.ts';
 export { allNames, capturedNames, readNames, subgraphsOf } from './graph/scope.ts';
+export { mapTensors, type TensorPlace, tensorsOf } from './graph/tensors.ts';
 export { topologicalOrder } from './graph/topological.ts';
 export { type Usage, usageOf } from './graph/usage.ts';
 export {
@@ -81,3 +88,4 @@ export {
   type ValueType,
 } from './ir/type.ts';
 export { createValueInfo, tensorInfo, type ValueInfo } from './ir/value-info.ts';
+export { signatureOf } from './signature-of.ts';

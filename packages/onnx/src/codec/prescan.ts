@@ -116,8 +116,9 @@ class Scanner {
     const message = field?.message;
     if (message !== undefined) {
       this.#spend(COST.message);
-      if (message === NodeProtoSchema && ++this.#nodes > LIMITS.maxNodes)
+      if (message === NodeProtoSchema && ++this.#nodes > LIMITS.maxNodes) {
         throw this.#limit('too many nodes', LIMITS.maxNodes);
+      }
       if (message === GraphProtoSchema) this.#graphs++;
       return this.#frame(message, end);
     }

@@ -24,11 +24,13 @@ const MAGIC: readonly (readonly [prefix: string | readonly number[], what: strin
 export function looksLike(bytes: Uint8Array): string | undefined {
   if (bytes.length === 0) return 'the file is empty';
   for (const [prefix, what] of MAGIC) if (startsWith(bytes, prefix)) return what;
-  if (isPickle(bytes))
+  if (isPickle(bytes)) {
     return 'this is a Python pickle (an older PyTorch .pt or scikit-learn file): export the model to ONNX';
+  }
   if (startsWith(bytes.subarray(4), 'TFL3')) return 'this is a TensorFlow Lite model';
-  if (startsWith(bytes.subarray(4), 'ORTM'))
+  if (startsWith(bytes.subarray(4), 'ORTM')) {
     return 'this is a model in ONNX Runtime format (.ort): keep the .onnx it was made from';
+  }
   return looksLikeText(bytes);
 }
 
@@ -46,8 +48,9 @@ function looksLikeText(bytes: Uint8Array): string | undefined {
   );
   if (!printable) return undefined;
   const text = new TextDecoder().decode(head).trimStart().toLowerCase();
-  if (text.startsWith('<!doctype html') || text.startsWith('<html'))
+  if (text.startsWith('<!doctype html') || text.startsWith('<html')) {
     return 'this is an HTML page: the download gave a web page instead of the file';
+  }
   if (text.startsWith('<')) return 'this is an XML or HTML document';
   if (text.startsWith('{') || text.startsWith('[')) return 'this is JSON text';
   return 'this is a text file';

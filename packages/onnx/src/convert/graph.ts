@@ -53,8 +53,9 @@ export function graphFromProto(proto: GraphProto, directory: string | null): Gra
     const map = new Map<string, T>();
     for (const item of items) {
       const name = nameOf(item);
-      if (map.has(name))
+      if (map.has(name)) {
         throw fail('MODEL_INVALID', { path: 'model', where, problem: `has two initializers named "${name}"` });
+      }
       map.set(name, item);
     }
     return map;

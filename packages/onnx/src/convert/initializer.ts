@@ -21,8 +21,9 @@ export function initializerFromProto(proto: TensorProto, directory: string | nul
   const dtype = dtypeOf(proto.dataType, where);
   const dims = proto.dims.map((dim) => {
     const size = Number(dim);
-    if (!Number.isSafeInteger(size))
+    if (!Number.isSafeInteger(size)) {
       throw fail('MODEL_INVALID', { path: 'model', where, problem: `dimension ${dim} is out of range` });
+    }
     return size;
   });
   return Object.freeze({
@@ -47,7 +48,7 @@ export function initializerToProto(initializer: Initializer): TensorProto {
   const { origin, data } = initializer;
   const proto = startFrom(TensorProtoSchema, origin);
   put(proto, 'name', initializer.name);
-  put(proto, 'dataType', dtypeCode(initializer.dtype) as TensorProto['dataType']);
+  put(proto, 'dataType', dtypeCode(initializer.dtype));
   if (
     proto.dims.length !== initializer.dims.length ||
     initializer.dims.some((dim, index) => BigInt(dim) !== proto.dims[index])

@@ -39,8 +39,9 @@ function shapeFromProto(shape: TensorShapeProto | undefined, where: string): Sha
     switch (value.case) {
       case 'dimValue': {
         const size = Number(value.value);
-        if (!Number.isSafeInteger(size))
+        if (!Number.isSafeInteger(size)) {
           throw fail('MODEL_INVALID', { path: 'model', where, problem: `dimension ${value.value} is out of range` });
+        }
         // Some exporters write -1 for "not known".
         return size < 0 ? UNKNOWN_DIM : size;
       }

@@ -258,8 +258,9 @@ export class GraphEditor {
 
   #link(node: Node, after: Entry | null): Entry {
     const known = this.#entries.get(node);
-    if (known !== undefined && !known.removed)
+    if (known !== undefined && !known.removed) {
       throw fail('INTERNAL', { problem: `${describeNode(node)} is already in the graph` });
+    }
     const next = after === null ? this.#first : after.next;
     const entry: Entry = { node, previous: after, next, removed: false };
     if (after === null) this.#first = entry;

@@ -28,8 +28,9 @@ function mapGraph(graph: Graph, change: (graph: Graph, context: GraphContext) =>
         mapGraph(inner, change, { where: `${context.where} / ${describeNode(node)} / ${attribute}`, outer }),
       ),
     );
-    if (nodes.some((node, index) => node !== graph.nodes[index]))
+    if (nodes.some((node, index) => node !== graph.nodes[index])) {
       mapped = Object.freeze({ ...graph, nodes: Object.freeze(nodes) });
+    }
   }
   return change(mapped, context);
 }

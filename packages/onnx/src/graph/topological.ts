@@ -17,7 +17,7 @@ export function topologicalOrder(nodes: readonly Node[]): readonly Node[] {
   // How many distinct producers each node still waits for, and who waits for each node.
   const waiting = new Array<number>(nodes.length).fill(0);
   const waiters: number[][] = nodes.map(() => []);
-  let sorted = true;
+  let unordered = 0;
   nodes.forEach((node, index) => {
     const sources = new Set<number>();
     for (const name of readNames(node)) {
@@ -27,10 +27,10 @@ export function topologicalOrder(nodes: readonly Node[]): readonly Node[] {
     waiting[index] = sources.size;
     for (const source of sources) {
       waiters[source]?.push(index);
-      if (source >= index) sorted = false;
+      if (source >= index) unordered++;
     }
   });
-  if (sorted) return nodes;
+  if (unordered === 0) return nodes;
 
   const ready = new MinHeap();
   waiting.forEach((count, index) => {

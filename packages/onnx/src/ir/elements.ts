@@ -4,7 +4,15 @@
  * `rawBytes` gives the canonical form (little-endian, packed), a view whenever the file has it that way; the others
  * build on it. External data must have been read first (see `external/`): these functions do no I/O.
  */
-import { ARRAY_OF, elementCount, fail, fromBytes, type NumericDType, type Tensor } from '@slipway/core';
+import {
+  ARRAY_OF,
+  elementCount,
+  fail,
+  float16ToFloat32,
+  fromBytes,
+  type NumericDType,
+  type Tensor,
+} from '@slipway/core';
 import { asFeedable, ONNX_DTYPES, type OnnxDType, rawByteLength } from './dtype.ts';
 import type { FieldData, Initializer } from './initializer.ts';
 
@@ -99,10 +107,7 @@ function fieldBytes(initializer: Initializer, data: FieldData, count: number, ex
   for (let index = 0; index < entries; index++) {
     const value = data.values[index] ?? 0;
     // uint32 travels as 64-bit integers; everything else already has the type of its array.
-    array[index] =
-      array instanceof BigUint64Array || array instanceof BigInt64Array
-        ? (BigInt(value) as never)
-        : (Number(value) as never);
+    array[index] = array instanceof BigUint64Array || array instanceof BigInt64Array ? BigInt(value) : Number(value);
   }
   return new Uint8Array(array.buffer);
 }
@@ -141,8 +146,9 @@ export function toTensor(initializer: Initializer): Tensor {
     return { dtype: 'string', shape: dims, data: data.values.map((bytes) => decoder.decode(bytes)) };
   }
   const feedable = asFeedable(dtype);
-  if (feedable === undefined || feedable === 'string')
+  if (feedable === undefined || feedable === 'string') {
     throw invalid(initializer, `dtype ${dtype} cannot be read as a tensor`);
+  }
   return fromBytes(feedable, dims, rawBytes(initializer), `tensor "${initializer.name}"`);
 }
 
@@ -156,8 +162,9 @@ export function integersOf(initializer: Initializer): number[] {
   const { bits } = ONNX_DTYPES[dtype];
   if (bits === 4 || bits === 2) return unpack(bytes, countOf(initializer), bits, dtype.startsWith('int'));
   const value = toTensor(initializer);
-  if (value.dtype === 'string' || value.dtype.startsWith('float'))
+  if (value.dtype === 'string' || value.dtype.startsWith('float')) {
     throw invalid(initializer, `dtype ${dtype} is not an integer type`);
+  }
   if (value.dtype !== 'int64' && value.dtype !== 'uint64') return Array.from(value.data as Int32Array);
   return Array.from(value.data as BigInt64Array, (element) =>
     element > BigInt(Number.MAX_SAFE_INTEGER)
@@ -187,25 +194,11 @@ export function floatsOf(initializer: Initializer): Float32Array {
   const { dtype } = initializer;
   if (dtype === 'float32') return toTensor(initializer).data as Float32Array;
   if (dtype === 'float64') return Float32Array.from(toTensor(initializer).data as Float64Array);
-  if (dtype !== 'float16' && dtype !== 'bfloat16') throw invalid(initializer, `dtype ${dtype} is not a float type`);
+  if (dtype === 'float16') return float16ToFloat32(toTensor(initializer).data as Uint16Array);
+  if (dtype !== 'bfloat16') throw invalid(initializer, `dtype ${dtype} is not a float type`);
   const bytes = rawBytes(initializer);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const values = new Float32Array(bytes.byteLength / 2);
-  const bits = new Uint32Array(values.buffer);
-  for (let index = 0; index < values.length; index++) {
-    const half = view.getUint16(index * 2, true);
-    if (dtype === 'bfloat16') bits[index] = half << 16;
-    else values[index] = halfToFloat(half);
-  }
-  return values;
-}
-
-/** IEEE 754 binary16 to a number. */
-export function halfToFloat(half: number): number {
-  const sign = half & 0x8000 ? -1 : 1;
-  const exponent = (half >> 10) & 0x1f;
-  const fraction = half & 0x3ff;
-  if (exponent === 0) return sign * fraction * 2 ** -24;
-  if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-  return sign * (1 + fraction / 1024) * 2 ** (exponent - 15);
+  // bfloat16 is the upper half of a float32.
+  const bits = Uint32Array.from({ length: bytes.byteLength / 2 }, (_, index) => view.getUint16(index * 2, true) << 16);
+  return new Float32Array(bits.buffer);
 }
