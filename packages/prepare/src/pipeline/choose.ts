@@ -1,0 +1,152 @@
+/**
+ * Which candidate wins, and the sentence that says why.
+ *
+ * The source is a candidate like any other, with one privilege: a candidate must be measurably better than it, or the
+ * source stays. Nobody should run a changed model for a difference that is noise. Size is exact and needs no evidence.
+ */
+import type { CandidateReport, Objective, RatioInterval, Verdict } from '@slipway/core';
+import { describeGate, formatBytes, formatChange, formatSpeed } from '../report/format.ts';
+import { type Difference, judgeAnswers, judgeRatio, ratioInterval } from '../validate/compare.ts';
+
+export const SOURCE = 'source';
+
+/** What is known of a candidate beyond its report: the evidence behind the figures. */
+export interface Evidence {
+  /** Median per interleaved round, milliseconds. */
+  readonly roundMs: Float64Array | null;
+  /** 1 per row answered correctly. */
+  readonly correct: Uint8Array | null;
+}
+
+export interface Contender extends Evidence {
+  readonly report: Omit<CandidateReport, 'verdict' | 'reason'>;
+}
+
+/** Time of `first` relative to `second`, from the rounds they shared. */
+export function speedRatio(first: Evidence, second: Evidence, seed: number): RatioInterval | null {
+  if (first.roundMs === null || second.roundMs === null) return null;
+  return ratioInterval(first.roundMs, second.roundMs, seed);
+}
+
+/** Is `first` better than `second`, worse, or is there no telling? */
+function compare(objective: Objective, first: Contender, second: Contender, seed: number): 'better' | 'worse' | 'same' {
+  if (objective === 'size') {
+    const [a, b] = [first.report.size, second.report.size];
+    if (a === null || b === null) return 'same';
+    const difference = a.bytes - b.bytes || a.compressedBytes - b.compressedBytes;
+    return difference < 0 ? 'better' : difference > 0 ? 'worse' : 'same';
+  }
+  if (objective === 'latency') {
+    const ratio = speedRatio(first, second, seed);
+    return ratio === null ? 'same' : NAMED[judgeRatio(ratio)].small;
+  }
+  if (first.correct === null || second.correct === null) return 'same';
+  return NAMED[judgeAnswers(first.correct, second.correct)].large;
+}
+
+/** What a difference means where a small, and where a large value is wanted. */
+const NAMED: Readonly<
+  Record<Difference, { readonly small: 'better' | 'worse' | 'same'; readonly large: 'better' | 'worse' | 'same' }>
+> = {
+  less: { small: 'better', large: 'worse' },
+  greater: { small: 'worse', large: 'better' },
+  indistinguishable: { small: 'same', large: 'same' },
+};
+
+/** Smaller is better, for putting equals in an order. */
+function figure(objective: Objective, { report }: Contender): number {
+  if (objective === 'size') return report.size?.bytes ?? Infinity;
+  if (objective === 'latency') return report.latency?.p50Ms ?? Infinity;
+  return -(report.accuracy?.value ?? -Infinity);
+}
+
+/** The best of those that passed, or null. */
+export function choose(objective: Objective, passed: readonly Contender[], seed: number): Contender | null {
+  const [best] = [...passed].sort((a, b) => figure(objective, a) - figure(objective, b));
+  if (best === undefined) return null;
+  const source = passed.find(({ report }) => report.name === SOURCE);
+  if (source !== undefined) return compare(objective, best, source, seed) === 'better' ? best : source;
+  // Among candidates that cannot be told apart, the smaller one costs less to move and keep.
+  const equals = passed.filter((other) => other === best || compare(objective, other, best, seed) === 'same');
+  return equals.reduce((least, other) => (bytesOf(other) < bytesOf(least) ? other : least), best);
+}
+
+const bytesOf = ({ report }: Contender): number => report.size?.compressedBytes ?? Infinity;
+
+export interface Judged {
+  readonly verdict: Verdict;
+  readonly reason: string;
+}
+
+/** Verdict and reason of one candidate that could be made and measured. */
+export function judge(
+  objective: Objective,
+  contender: Contender,
+  field: { readonly source: Contender; readonly winner: Contender | null; readonly passed: readonly Contender[] },
+  seed: number,
+): Judged {
+  const { report } = contender;
+  const broken = report.gates.filter((gate) => !gate.passed);
+  if (broken.length > 0) return { verdict: 'failed', reason: broken.map(describeGate).join('; ') };
+  const { source, winner, passed } = field;
+  if (contender === winner) return { verdict: 'winner', reason: whyItWon(objective, contender, source, passed) };
+  return { verdict: 'passed', reason: whyNot(objective, contender, source, winner, seed) };
+}
+
+const UNIMPROVED: Readonly<Record<Objective, string>> = {
+  latency: 'no pass made it measurably faster',
+  size: 'no pass made it smaller',
+  accuracy: 'no pass made it measurably more accurate',
+};
+
+function whyItWon(objective: Objective, winner: Contender, source: Contender, passed: readonly Contender[]): string {
+  if (winner === source) return passed.length === 1 ? 'the only candidate that passed' : UNIMPROVED[objective];
+  const against = advantage(objective, winner, source);
+  const only =
+    passed.length === 1
+      ? 'the only candidate that passed'
+      : { latency: 'fastest', size: 'smallest', accuracy: 'most accurate' }[objective];
+  return against === null ? only : `${only}: ${against}`;
+}
+
+/** How a candidate compares with the source in what the objective looks at. */
+function advantage(objective: Objective, { report }: Contender, source: Contender): string | null {
+  if (objective === 'latency') {
+    const ratio = report.latency?.versusSource ?? null;
+    return ratio === null ? null : `${formatSpeed(ratio.ratio)} than source`;
+  }
+  if (objective === 'size') {
+    const [own, reference] = [report.size, source.report.size];
+    return own === null || reference === null ? null : `${formatChange(own.bytes, reference.bytes)} against source`;
+  }
+  const [own, reference] = [report.accuracy, source.report.accuracy];
+  if (own === null || reference === null) return null;
+  const points = (own.value - reference.value) * 100;
+  return `${points < 0 ? '−' : '+'}${Math.abs(points).toFixed(2)} points against source`;
+}
+
+function whyNot(
+  objective: Objective,
+  contender: Contender,
+  source: Contender,
+  winner: Contender | null,
+  seed: number,
+): string {
+  if (contender === source) return winner === null ? 'passed' : `passed, but ${winner.report.name} is better`;
+  const relation = compare(objective, contender, source, seed);
+  const name = winner === null || winner === source ? 'source' : winner.report.name;
+  if (objective === 'size') {
+    const [own, best] = [contender.report.size, winner?.report.size ?? null];
+    if (own === null || best === null) return 'passed';
+    if (own.bytes === best.bytes) return `passed; as large as ${name} on disk`;
+    return `passed, but is larger than ${name} (${formatBytes(own.bytes)} against ${formatBytes(best.bytes)})`;
+  }
+  const what = objective === 'latency' ? 'speed' : 'accuracy';
+  if (relation === 'same') {
+    const known = objective === 'latency' ? contender.roundMs !== null : contender.correct !== null;
+    return known ? `passed; ${what} is not distinguishable from source` : `passed; ${what} was not measured`;
+  }
+  const against = advantage(objective, contender, source);
+  const is = objective === 'latency' ? `is ${against ?? ''}` : `has ${against ?? ''}`;
+  return relation === 'worse' ? `passed, but ${is}` : `passed and ${is}, but ${name} does better`;
+}
