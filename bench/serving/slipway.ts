@@ -1,0 +1,17 @@
+/** Slipway itself as a server under test. Usage: slipway.ts NAME=PATH THREADS */
+import { createLogger } from '@slipway/core';
+import { startServer } from '@slipway/serve';
+
+const [model = '', threads = '1'] = process.argv.slice(2);
+const [name = '', path = ''] = model.split('=');
+const server = await startServer({
+  models: [{ name, path }],
+  restPort: 0,
+  adminPort: 0,
+  threads: Number(threads),
+  pollIntervalMs: 200,
+  logger: createLogger('error'),
+});
+await server.ready;
+console.log(`listening ${server.addresses.rest.port}`);
+process.on('SIGTERM', () => void server.close().then(() => process.exit(0)));
