@@ -9,3 +9,10 @@ export { openOnnxruntime } from './onnxruntime/engine.ts';
 export { onnxruntimeVersion } from './onnxruntime/version.ts';
 export type { Measurement, Runner, RunnerExit, RunnerMemory, RunnerOptions } from './runner.ts';
 export { startRunner } from './start-runner.ts';
+export {
+  type SupervisedState,
+  type Supervision,
+  type Supervisor,
+  type SupervisorEvent,
+  superviseRunner,
+} from './supervise.ts';

@@ -19,6 +19,8 @@ export interface RunnerOptions {
   /** A runner that has not answered a heartbeat for so long while it should is killed, milliseconds. Default 30 000. */
   readonly hangTimeoutMs?: number;
   readonly logger?: Logger;
+  /** Calls off a start: the process is killed and `startRunner` rejects. Of no effect once ready. */
+  readonly signal?: AbortSignal;
 }
 
 /** Why a runner is gone. */
@@ -38,7 +40,8 @@ export interface RunnerMemory {
   readonly peakRssBytes: number;
 }
 
-/** A started runner. It executes one call at a time; calls made meanwhile wait in order. */
+/** A started runner. It executes one call at a time, in order. Two calls under way keep it busy: the next one's tensors are
+ * brought over while the current one executes. More than two only wait here. */
 export interface Runner {
   readonly pid: number;
   readonly signature: Signature;
@@ -46,7 +49,11 @@ export interface Runner {
   readonly loadMs: number;
   /** Settles once, when the process is gone, whatever the reason. */
   readonly exited: Promise<RunnerExit>;
-  /** @throws TENSOR_INVALID, INFERENCE_FAILED; RUNNER_LOST when the process dies meanwhile */
+  /**
+   * The data of `inputs` must not change until it settles.
+   * @throws TENSOR_INVALID, INFERENCE_FAILED; RUNNER_LOST when the process dies and may have begun; RUNNER_GONE when it
+   *   is gone and had certainly not begun: safe to send to another runner
+   */
   run(inputs: Tensors): Promise<Tensors>;
   /** Time `iterations` calls after `warmup` untimed ones, inside the runner. */
   measure(inputs: Tensors, options: { warmup: number; iterations: number }): Promise<Measurement>;

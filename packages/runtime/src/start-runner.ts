@@ -41,6 +41,9 @@ export async function startRunner(options: RunnerOptions, world: RunnerWorld = R
   const started = world.clock.now();
   const runnerProcess = world.spawn(options.model, options.logger);
   const handle = new RunnerHandle(options, runnerProcess, world.clock);
+  const callOff = (): void => handle.end('stopped');
+  if (options.signal?.aborted === true) callOff();
+  options.signal?.addEventListener('abort', callOff, { once: true });
   try {
     const ready = await handle.load(located);
     const { manifest } = located;
@@ -56,6 +59,8 @@ export async function startRunner(options: RunnerOptions, world: RunnerWorld = R
     handle.end('start-failed');
     await handle.exited;
     throw error;
+  } finally {
+    options.signal?.removeEventListener('abort', callOff);
   }
 }
 
