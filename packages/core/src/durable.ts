@@ -43,7 +43,7 @@ export async function ensureDirectory(directory: string): Promise<void> {
 }
 
 /** Create `file` with `content`, flushed. On failure nothing is left. */
-export async function writeFlushed(file: string, content: Uint8Array | string, mode = 0o644): Promise<void> {
+async function writeFlushed(file: string, content: Uint8Array | string, mode = 0o644): Promise<void> {
   const handle = await open(file, 'wx', mode);
   try {
     await handle.writeFile(content);

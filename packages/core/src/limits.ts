@@ -25,6 +25,12 @@ export const LIMITS = {
   maxRank: 64,
   /** Manifest (slipway.json), bytes. */
   maxManifestBytes: 4 * 1024 * 1024,
+  /** An OCI manifest in the store, bytes. What registries must accept. */
+  maxOciManifestBytes: 4 * 1024 * 1024,
+  /** index.json of the store, bytes: about 300,000 releases. */
+  maxIndexBytes: 128 * 1024 * 1024,
+  /** A report in the store, bytes. One candidate is about 10 KB. */
+  maxReportBytes: 64 * 1024 * 1024,
   /** One array of a .npz or one .npy read into memory, bytes. */
   maxArrayBytes: 8 * 1024 ** 3,
   /** A .csv, .json or .jsonl data file, bytes. Text takes about ten times as much in memory; more belongs in a .npz. */

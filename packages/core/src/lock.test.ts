@@ -97,11 +97,12 @@ describe('withLock', () => {
   });
 
   it('lets one in at a time also when all find an abandoned lock', async () => {
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < 30; round++) {
       await forge({ boot: 'an earlier one', token: `old-${round}` });
       let inside = 0;
-      const enter = () =>
-        withLock(
+      const enter = async (after: number) => {
+        for (let turn = 0; turn < after; turn++) await readFile('/dev/null');
+        await withLock(
           file,
           async () => {
             expect(++inside).toBe(1);
@@ -110,7 +111,8 @@ describe('withLock', () => {
           },
           { pollMs: 1 },
         );
-      await Promise.all(Array.from({ length: 6 }, enter));
+      };
+      await Promise.all(Array.from({ length: 8 }, (_, after) => enter(after)));
     }
     expect(await readdir(root)).toEqual([]);
   });

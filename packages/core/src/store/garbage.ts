@@ -9,9 +9,10 @@ import { z } from 'zod';
 import { type Digest, isDigest } from '../digest.ts';
 import { fromSystemError } from '../errors.ts';
 import type { Garbage } from '../store.ts';
+import { LIMITS } from '../limits.ts';
 import { readJsonBlob } from './blobs.ts';
 import { entriesOf } from './index-file.ts';
-import { type Descriptor, descriptorSchema, MEDIA, type OciIndex, STORE_LIMITS } from './layout.ts';
+import { type Descriptor, descriptorSchema, MEDIA, type OciIndex } from './layout.ts';
 import { blobPath, hexOf, type Place } from './place.ts';
 
 /** Blobs that refer to others; in docker's form too, because other tools may keep images in the same layout. */
@@ -76,7 +77,7 @@ async function reachable(place: Place, index: OciIndex): Promise<Set<Digest>> {
     if (live.has(next.digest)) continue;
     live.add(next.digest);
     if (!DOCUMENTS.has(next.mediaType)) continue;
-    const document = await readJsonBlob(place, next.digest, STORE_LIMITS.maxOciManifestBytes, documentSchema);
+    const document = await readJsonBlob(place, next.digest, LIMITS.maxOciManifestBytes, documentSchema);
     queue.push(...document.manifests, ...document.layers);
     if (document.config !== undefined) queue.push(document.config);
   }

@@ -9,6 +9,7 @@ import { fail, fromSystemError, hasCode } from '../errors.ts';
 import { JsonProblem, parseJson, readBounded } from '../json-file.ts';
 import { isModelName } from '../manifest.ts';
 import type { Reference } from '../store.ts';
+import { LIMITS } from '../limits.ts';
 import {
   ANNOTATION,
   type Descriptor,
@@ -17,7 +18,6 @@ import {
   layoutMarkerSchema,
   MEDIA,
   type OciIndex,
-  STORE_LIMITS,
 } from './layout.ts';
 import type { Place } from './place.ts';
 
@@ -61,7 +61,7 @@ export async function readIndex(place: Place): Promise<OciIndex> {
     if (!(error instanceof JsonProblem)) throw error;
     throw fail('STORE_CORRUPT', { path: place.marker, problem: `is not OCI image layout 1.0.0: ${error.message}` });
   }
-  const content = await readOptional(place.index, STORE_LIMITS.maxIndexBytes);
+  const content = await readOptional(place.index, LIMITS.maxIndexBytes);
   if (content === null) throw fail('STORE_CORRUPT', { path: place.index, problem: 'the index is missing' });
   try {
     return parseJson(content, indexSchema);
@@ -87,7 +87,7 @@ export async function initialise(place: Place): Promise<void> {
     await ensureDirectory(place.blobs);
     await ensureDirectory(place.temporary);
     if ((await readOptional(place.marker, 1024)) !== null) return;
-    if ((await readOptional(place.index, STORE_LIMITS.maxIndexBytes)) === null) await writeIndex(place, EMPTY_INDEX);
+    if ((await readOptional(place.index, LIMITS.maxIndexBytes)) === null) await writeIndex(place, EMPTY_INDEX);
     await replaceFile(place.marker, LAYOUT_MARKER, { temporaryDirectory: place.temporary, step: place.step });
     await syncDirectory(place.root);
   } catch (error) {

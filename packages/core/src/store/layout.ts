@@ -40,14 +40,6 @@ export const LAYER_ROOT = 'models';
 
 export const LAYOUT_MARKER = '{"imageLayoutVersion":"1.0.0"}';
 
-/** Bounds on documents of the store. Registries accept manifests of at least 4 MB. */
-export const STORE_LIMITS = {
-  maxOciManifestBytes: 4 * 1024 * 1024,
-  /** About 300,000 releases. */
-  maxIndexBytes: 128 * 1024 * 1024,
-  maxReportBytes: 64 * 1024 * 1024,
-} as const;
-
 const digest = z.custom<Digest>(isDigest, 'must be sha256: and 64 hexadecimal digits');
 const annotations = z.record(z.string(), z.string());
 

@@ -261,4 +261,26 @@ describe('maintenance', () => {
     expect((await readJson(file)).manifests).toContainEqual(entry);
     expect(await store.collectGarbage({ temporaryAgeMs: -60_000 })).toEqual({ removedBlobs: [], bytes: 3 });
   });
+
+  it('lets others read while releases are removed and collected', async () => {
+    const directory = fresh();
+    const store = await openStore(directory);
+    for (let i = 0; i < 20; i++) await store.add(await model(String(i)), null);
+    let removing = true;
+    const reader = (async () => {
+      let last = 20;
+      while (removing) {
+        const releases = await (await openStore(directory)).list();
+        expect(releases.length).toBeLessThanOrEqual(last);
+        last = releases.length;
+      }
+    })();
+    for (let version = 1; version < 20; version++) {
+      await store.remove(`digits:${version}`);
+      await store.collectGarbage();
+    }
+    removing = false;
+    await reader;
+    expect((await (await openStore(directory)).list()).map((release) => release.version)).toEqual([20]);
+  });
 });

@@ -14,6 +14,7 @@ import { type LockOptions, withLock } from '../lock.ts';
 import { readModelDirectory } from '../model-directory.ts';
 import type { Report } from '../report.ts';
 import type { Garbage, Reference, Release, ReportReader, Store, StoreMaintenance } from '../store.ts';
+import { LIMITS } from '../limits.ts';
 import { commitBlobs, discard, readBlob, readJsonBlob, type StagedBlob } from './blobs.ts';
 import { checkout, type Loaded } from './checkout.ts';
 import { collect } from './garbage.ts';
@@ -27,7 +28,7 @@ import {
   withEntry,
   writeIndex,
 } from './index-file.ts';
-import { ANNOTATION, MEDIA, type OciIndex, ociManifestSchema, STORE_LIMITS } from './layout.ts';
+import { ANNOTATION, MEDIA, type OciIndex, ociManifestSchema } from './layout.ts';
 import { descriptor, pack } from './pack.ts';
 import { type Place, placeOf } from './place.ts';
 import { checkAlias, parseReference } from './reference.ts';
@@ -41,6 +42,8 @@ export interface OpenStoreOptions {
   readonly step?: Step;
 }
 
+/** Releases read at the same time: each holds a file open, of which a process may have few. */
+const AT_ONCE = 16;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
 /**
@@ -119,11 +122,19 @@ class OciStore implements Store, StoreMaintenance, ReportReader {
 
   async list(): Promise<readonly Release[]> {
     const entries = entriesOf(await readIndex(this.#place));
-    return Promise.all(entries.map((entry) => this.#release(entry)));
+    const releases: Release[] = [];
+    for (let at = 0; at < entries.length; at += AT_ONCE) {
+      const some = entries.slice(at, at + AT_ONCE).map((entry) => this.#releaseUnlessRemoved(entry));
+      releases.push(...(await Promise.all(some)).filter((release) => release !== null));
+    }
+    return releases;
   }
 
   async resolve(reference: string): Promise<Release> {
-    return this.#find(await readIndex(this.#place), parseReference(reference), reference);
+    const entry = this.#entry(await readIndex(this.#place), parseReference(reference), reference);
+    const release = await this.#releaseUnlessRemoved(entry);
+    if (release === null) throw fail('RELEASE_NOT_FOUND', { reference, store: this.directory });
+    return release;
   }
 
   async checkout(release: Release): Promise<string> {
@@ -190,7 +201,7 @@ class OciStore implements Store, StoreMaintenance, ReportReader {
     const entry = this.#entry(await readIndex(place), { kind: 'digest', digest: release.digest }, release.digest);
     this.#loaded.delete(entry.digest);
     const { oci, manifest } = await this.#load(entry.digest);
-    await readBlob(place, oci.config.digest, STORE_LIMITS.maxOciManifestBytes);
+    await readBlob(place, oci.config.digest, LIMITS.maxOciManifestBytes);
     await unpack(place, oci, manifest, async (_name, content) => {
       for await (const _ of content);
     });
@@ -227,6 +238,17 @@ class OciStore implements Store, StoreMaintenance, ReportReader {
     return this.#release(this.#entry(index, reference, text));
   }
 
+  /** Reading takes no lock, so that the blobs of a release may be collected just after its entry was read. */
+  async #releaseUnlessRemoved(entry: Entry): Promise<Release | null> {
+    try {
+      return await this.#release(entry);
+    } catch (error) {
+      const now = entriesOf(await readIndex(this.#place));
+      if (now.some((each) => each.digest === entry.digest)) throw error;
+      return null;
+    }
+  }
+
   async #release(entry: Entry): Promise<Release> {
     const { manifest } = await this.#load(entry.digest);
     const { digest, name, version, aliases, createdAt } = entry;
@@ -237,7 +259,7 @@ class OciStore implements Store, StoreMaintenance, ReportReader {
   async #load(digest: Digest): Promise<Loaded> {
     const known = this.#loaded.get(digest);
     if (known !== undefined) return known;
-    const oci = await readJsonBlob(this.#place, digest, STORE_LIMITS.maxOciManifestBytes, ociManifestSchema);
+    const oci = await readJsonBlob(this.#place, digest, LIMITS.maxOciManifestBytes, ociManifestSchema);
     const loaded = { oci, manifest: await readModelManifest(this.#place, oci) };
     this.#loaded.set(digest, loaded);
     return loaded;

@@ -6,8 +6,9 @@ import { z } from 'zod';
 import { canonicalJson, type Digest } from '../digest.ts';
 import { fail } from '../errors.ts';
 import { type Report, REPORT_SCHEMA } from '../report.ts';
+import { LIMITS } from '../limits.ts';
 import { discard, readJsonBlob, type StagedBlob, stageBytes } from './blobs.ts';
-import { type Descriptor, MEDIA, ociManifestSchema, STORE_LIMITS } from './layout.ts';
+import { type Descriptor, MEDIA, ociManifestSchema } from './layout.ts';
 import { descriptor } from './pack.ts';
 import { blobPath, type Place } from './place.ts';
 
@@ -51,9 +52,9 @@ export async function stageReport(place: Place, report: Report, subject: Descrip
 
 /** @throws STORE_CORRUPT, DIGEST_MISMATCH */
 export async function readStoredReport(place: Place, digest: Digest): Promise<Report> {
-  const oci = await readJsonBlob(place, digest, STORE_LIMITS.maxOciManifestBytes, ociManifestSchema);
+  const oci = await readJsonBlob(place, digest, LIMITS.maxOciManifestBytes, ociManifestSchema);
   const layer = oci.layers.find((each) => each.mediaType === MEDIA.report);
   if (layer === undefined) throw fail('STORE_CORRUPT', { path: blobPath(place, digest), problem: 'holds no report' });
-  const report = await readJsonBlob(place, layer.digest, STORE_LIMITS.maxReportBytes, reportSchema);
+  const report = await readJsonBlob(place, layer.digest, LIMITS.maxReportBytes, reportSchema);
   return report as unknown as Report;
 }
