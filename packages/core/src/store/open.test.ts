@@ -266,10 +266,10 @@ describe('maintenance', () => {
     const directory = fresh();
     const store = await openStore(directory);
     for (let i = 0; i < 20; i++) await store.add(await model(String(i)), null);
-    let removing = true;
+    const work = { removing: true };
     const reader = (async () => {
       let last = 20;
-      while (removing) {
+      while (work.removing) {
         const releases = await (await openStore(directory)).list();
         expect(releases.length).toBeLessThanOrEqual(last);
         last = releases.length;
@@ -279,7 +279,7 @@ describe('maintenance', () => {
       await store.remove(`digits:${version}`);
       await store.collectGarbage();
     }
-    removing = false;
+    work.removing = false;
     await reader;
     expect((await (await openStore(directory)).list()).map((release) => release.version)).toEqual([20]);
   });
