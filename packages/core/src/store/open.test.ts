@@ -262,25 +262,30 @@ describe('maintenance', () => {
     expect(await store.collectGarbage({ temporaryAgeMs: -60_000 })).toEqual({ removedBlobs: [], bytes: 3 });
   });
 
-  it('lets others read while releases are removed and collected', async () => {
+  it('lists what is left when a release is removed and collected while it is read', async () => {
     const directory = fresh();
     const store = await openStore(directory);
-    for (let i = 0; i < 20; i++) await store.add(await model(String(i)), null);
-    const work = { removing: true };
-    const reader = (async () => {
-      let last = 20;
-      while (work.removing) {
-        const releases = await (await openStore(directory)).list();
-        expect(releases.length).toBeLessThanOrEqual(last);
-        last = releases.length;
-      }
-    })();
-    for (let version = 1; version < 20; version++) {
-      await store.remove(`digits:${version}`);
+    for (const content of ['a', 'b', 'c']) await store.add(await model(content), null);
+    const step = async (): Promise<void> => {
+      await store.remove('digits:2');
       await store.collectGarbage();
-    }
-    work.removing = false;
-    await reader;
-    expect((await (await openStore(directory)).list()).map((release) => release.version)).toEqual([20]);
+    };
+    const reader = await openStore(directory, { step });
+    expect((await reader.list()).map((release) => release.version)).toEqual([1, 3]);
+  });
+
+  it('removes a damaged release, and collects nothing while there is one', async () => {
+    const directory = fresh();
+    const store = await openStore(directory);
+    const release = await store.add(await model('a'), null);
+    await store.add(await model('b'), null);
+    await writeFile(path.join(directory, 'blobs/sha256', release.digest.slice(7)), '{}');
+    const reader = await openStore(directory);
+    await expect(reader.list()).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
+    expect((await reader.resolve('digits:2')).version).toBe(2);
+    await expect(reader.collectGarbage()).rejects.toMatchObject({ code: 'DIGEST_MISMATCH' });
+    await reader.remove('digits:1');
+    expect((await reader.collectGarbage()).removedBlobs.length).toBe(4);
+    await reader.verify(await reader.resolve('digits'));
   });
 });

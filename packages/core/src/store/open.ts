@@ -38,7 +38,7 @@ import { readModelManifest, unpack } from './unpack.ts';
 export interface OpenStoreOptions {
   readonly lock?: LockOptions;
   readonly clock?: Pick<Clock, 'wall'>;
-  /** Called between the writes of the store; tests end the process there. */
+  /** Called between the reads and writes of the store; tests end the process or interfere there. */
   readonly step?: Step;
 }
 
@@ -122,6 +122,7 @@ class OciStore implements Store, StoreMaintenance, ReportReader {
 
   async list(): Promise<readonly Release[]> {
     const entries = entriesOf(await readIndex(this.#place));
+    await this.#place.step('index.read');
     const releases: Release[] = [];
     for (let at = 0; at < entries.length; at += AT_ONCE) {
       const some = entries.slice(at, at + AT_ONCE).map((entry) => this.#releaseUnlessRemoved(entry));
