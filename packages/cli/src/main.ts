@@ -7,6 +7,7 @@
 import { asSlipwayError, EXIT } from '@slipway/core';
 import { createContext } from './frame/context.ts';
 import { failureDocument, failureText } from './frame/failure.ts';
+import { formatJson } from './frame/json.ts';
 import { parse } from './frame/program.ts';
 import { styleFor } from './frame/style.ts';
 import { version } from './frame/version.ts';
@@ -23,7 +24,7 @@ export async function main(argv: readonly string[]): Promise<number> {
   const json = argv.slice(0, argv.includes('--') ? argv.indexOf('--') : undefined).includes('--json');
   const styles = { out: styleFor(stdout, env), notes: styleFor(stderr, env) };
   const signals = listen();
-  const document = (value: unknown): void => void stdout.write(`${JSON.stringify(value, null, 2)}\n`);
+  const document = (value: unknown): void => void stdout.write(`${formatJson(value)}\n`);
   try {
     const request = parse(verbs, argv, styles.out);
     if (request.kind === 'version') {

@@ -2,6 +2,7 @@
  * What a verb may touch of the world: where it runs, what it may print, and when it should stop. Under `--json` exactly one document
  * goes to stdout; text for people, progress and logs never do.
  */
+import { formatJson } from './json.ts';
 import type { Style } from './style.ts';
 
 export interface Context {
@@ -57,7 +58,7 @@ export function createContext(options: {
       if (printed) throw new Error('a verb printed two results');
       printed = true;
       progress(null);
-      const output = json ? JSON.stringify(document, null, 2) : text(styles.out);
+      const output = json ? formatJson(document) : text(styles.out);
       if (output !== '') streams.stdout.write(`${output}\n`);
     },
     note(text) {
