@@ -5,10 +5,10 @@
  */
 import path from 'node:path';
 import { z } from 'zod';
+import { describeIssues } from './config-issues.ts';
 import { fail } from './errors.ts';
 import { isModelName, type ServingHints, servingHintsSchema } from './manifest.ts';
 import { type PassSpec, passSchema } from './passes.ts';
-import { suggest } from './suggest.ts';
 
 const filePath = z.string().min(1);
 const rowRange = z
@@ -165,8 +165,13 @@ export function search(candidates: Record<string, PassSpec[]>): { candidates: Re
  */
 export function compileConfig(exported: unknown, file: string): Config {
   const parsed = userConfigSchema.safeParse(exported);
-  if (!parsed.success)
-    throw fail('CONFIG_INVALID', { path: file, problem: describeIssues(parsed.error.issues, exported) });
+  if (!parsed.success) {
+    const problem =
+      exported === undefined
+        ? 'the file has no default export'
+        : describeIssues(parsed.error.issues, exported, configJsonSchema());
+    throw fail('CONFIG_INVALID', { path: file, problem });
+  }
   const user = parsed.data;
   const directory = path.dirname(file);
   const resolve = (relative: string): string => path.resolve(directory, relative);
@@ -210,57 +215,6 @@ export function compileConfig(exported: unknown, file: string): Config {
 /** JSON Schema of the config file, for the reference page and for editors. */
 export function configJsonSchema(): Record<string, unknown> {
   return z.toJSONSchema(userConfigSchema, { io: 'input' });
-}
-
-function describeIssues(issues: readonly z.core.$ZodIssue[], exported: unknown): string {
-  return issues.map((issue) => describeIssue(issue, exported)).join('; ');
-}
-
-function describeIssue(issue: z.core.$ZodIssue, exported: unknown): string {
-  const at = issue.path.length === 0 ? '' : `${formatPath(issue.path)}: `;
-  if (issue.code === 'unrecognized_keys') {
-    const known = knownKeysAt(issue.path);
-    return issue.keys.map((key) => `${at}unknown key "${key}"${suggest(key, known)}`).join('; ');
-  }
-  if (issue.code === 'invalid_union') {
-    // The branch that got furthest is the one the user meant.
-    const best = [...issue.errors].sort((a, b) => depth(b) - depth(a))[0] ?? [];
-    const nested = best.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }));
-    if (nested.length > 0) return describeIssues(nested, exported);
-  }
-  if (exported === undefined) return 'the file has no default export';
-  return `${at}${issue.message}`;
-}
-
-const depth = (issues: readonly z.core.$ZodIssue[]): number =>
-  Math.max(0, ...issues.map((issue) => issue.path.length + (issue.code === 'unrecognized_keys' ? 1 : 0)));
-
-function formatPath(segments: readonly PropertyKey[]): string {
-  return segments.map((s, i) => (typeof s === 'number' ? `[${s}]` : `${i === 0 ? '' : '.'}${String(s)}`)).join('');
-}
-
-interface JsonSchema {
-  properties?: Record<string, JsonSchema>;
-  additionalProperties?: JsonSchema | boolean;
-  items?: JsonSchema;
-  anyOf?: JsonSchema[];
-  oneOf?: JsonSchema[];
-}
-
-/** Every key the schema allows at this path, whichever branch of a union it is in. */
-function knownKeysAt(segments: readonly PropertyKey[]): string[] {
-  let level: JsonSchema[] = [configJsonSchema()];
-  const spread = (schemas: JsonSchema[]): JsonSchema[] =>
-    schemas.flatMap((schema) => [schema, ...spread([...(schema.anyOf ?? []), ...(schema.oneOf ?? [])])]);
-  for (const segment of segments) {
-    level = spread(level).flatMap((schema) => {
-      if (typeof segment === 'number') return schema.items === undefined ? [] : [schema.items];
-      const named = schema.properties?.[String(segment)];
-      if (named !== undefined) return [named];
-      return typeof schema.additionalProperties === 'object' ? [schema.additionalProperties] : [];
-    });
-  }
-  return spread(level).flatMap((schema) => Object.keys(schema.properties ?? {}));
 }
 
 function deepFreeze<T>(value: T): T {

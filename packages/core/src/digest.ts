@@ -25,7 +25,7 @@ export async function digestOfFile(path: string): Promise<Digest> {
 
 /**
  * JSON with object keys in code-unit order at every level, so that equal values have equal digests.
- * `undefined` members are left out; anything JSON cannot say (NaN, functions, bigint) is refused.
+ * `undefined` members are left out; anything JSON cannot say (NaN, functions, bigint, dates, maps, holes) is refused.
  */
 export function canonicalJson(value: unknown): string {
   if (value === null || typeof value === 'boolean' || typeof value === 'string') return JSON.stringify(value);
@@ -33,14 +33,20 @@ export function canonicalJson(value: unknown): string {
     if (!Number.isFinite(value)) throw new TypeError(`not representable in JSON: ${value}`);
     return JSON.stringify(value);
   }
-  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  if (typeof value === 'object') {
+  if (Array.isArray(value)) return `[${Array.from(value, canonicalJson).join(',')}]`;
+  if (typeof value === 'object' && isPlain(value)) {
     const entries = Object.entries(value as Record<string, unknown>)
       .filter(([, member]) => member !== undefined)
       .sort(([a], [b]) => (a < b ? -1 : 1));
     return `{${entries.map(([key, member]) => `${JSON.stringify(key)}:${canonicalJson(member)}`).join(',')}}`;
   }
   throw new TypeError(`not representable in JSON: ${typeof value}`);
+}
+
+/** An object literal, of whatever realm. Others would lose what they hold: a date or a map has no members. */
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 export function digestOfJson(value: unknown): Digest {

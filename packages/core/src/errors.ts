@@ -116,6 +116,7 @@ export const errorTable = define({
   VERSION_NOT_FOUND: row('Model "{model}" has no version {version} here', 404, 'NOT_FOUND', EXIT.notFound, 'Leave the version out for the newest, or ask for the status of the model.'),
   ROUTE_NOT_FOUND: row('{method} {path}: no such route', 404, 'NOT_FOUND', EXIT.notFound, 'See docs/reference/protocols.md for what is answered.'),
   METHOD_NOT_ALLOWED: row('{method} is not allowed for {path}', 405, 'UNIMPLEMENTED', EXIT.error, 'Use {allowed}.'),
+  NOT_IMPLEMENTED: row('{problem}', 501, 'UNIMPLEMENTED', EXIT.error, 'See docs/reference/protocols.md for what is answered.'),
   REQUEST_MALFORMED: bad('{problem}', 'Fix the request body; see docs/reference/protocols.md.'),
   TENSOR_INVALID: bad('{where}: {problem}', 'Ask for the metadata of the model to see its inputs.'),
   BODY_TOO_LARGE: bad('The body is larger than {limit} bytes', 'Send fewer rows at once, use binary tensors, or raise --max-body-bytes.', 413),
@@ -159,7 +160,7 @@ export interface WireError {
 }
 
 const fill = (template: string, params: Readonly<Record<string, string | number>>): string =>
-  template.replace(/\{(\w+)\}/g, (whole, name: string) => (name in params ? String(params[name]) : whole));
+  template.replace(/\{(\w+)\}/g, (whole, name: string) => (Object.hasOwn(params, name) ? String(params[name]) : whole));
 
 export class SlipwayError extends Error {
   override readonly name: string = 'SlipwayError';
@@ -199,8 +200,10 @@ export function fail<C extends ErrorCode>(
   return new SlipwayError(code, params, options);
 }
 
+/** The error a `toWire` of this or another version of Slipway stands for. */
 export function fromWire(wire: WireError): SlipwayError {
-  return new SlipwayError(wire.code in errorTable ? wire.code : 'INTERNAL', wire.params);
+  if (Object.hasOwn(errorTable, wire.code)) return new SlipwayError(wire.code, wire.params);
+  return new SlipwayError('INTERNAL', { problem: `unknown error code ${wire.code}`, ...wire.params });
 }
 
 /** Any thrown value as a SlipwayError: what is not one already is a defect of ours, and says so. */

@@ -62,9 +62,11 @@ describe('parseNpy', () => {
     const cube = Array.from({ length: 24 }, (_, at) => at);
     const shape = [2, 3, 4];
     const read = parseNpy(npy(header('|u1', '(2, 3, 4)', 'True'), cube), 'x');
-    for (let i = 0; i < 2; i++)
-      for (let j = 0; j < 3; j++)
+    for (let i = 0; i < 2; i++) {
+      for (let j = 0; j < 3; j++) {
         for (let k = 0; k < 4; k++) expect(read.data[(i * 3 + j) * 4 + k]).toBe(i + 2 * j + 6 * k);
+      }
+    }
     expect(read.shape).toEqual(shape);
   });
 

@@ -15,8 +15,13 @@ const magnitude = z.strictObject({
   pass: z.literal('prune.magnitude'),
   rule: z
     .enum(['mean', 'threshold', 'ratio'])
-    .describe('`mean`: zero weights smaller than the mean of |w|. `threshold`: smaller than a value. `ratio`: the smallest share.'),
-  scope: z.enum(['tensor', 'global']).optional().describe('Whether the bound is computed per tensor (default) or over all weights.'),
+    .describe(
+      '`mean`: zero weights smaller than the mean of |w|. `threshold`: smaller than a value. `ratio`: the smallest share.',
+    ),
+  scope: z
+    .enum(['tensor', 'global'])
+    .optional()
+    .describe('Whether the bound is computed per tensor (default) or over all weights.'),
   threshold: z.number().positive().optional().describe('For rule `threshold`: weights with |w| below it become 0.'),
   ratio: z.number().gt(0).lt(1).optional().describe('For rule `ratio`: the share of weights that become 0.'),
   exclude,
@@ -24,7 +29,10 @@ const magnitude = z.strictObject({
 
 const dynamic = z.strictObject({
   pass: z.literal('quantize.dynamic'),
-  perChannel: z.boolean().optional().describe('One weight scale per output channel instead of one per tensor. Default true.'),
+  perChannel: z
+    .boolean()
+    .optional()
+    .describe('One weight scale per output channel instead of one per tensor. Default true.'),
   exclude,
 });
 
@@ -32,14 +40,20 @@ const statik = z.strictObject({
   pass: z.literal('quantize.static'),
   activations: z.enum(['uint8', 'int8']).optional().describe('Type of quantized activations. Default uint8.'),
   weights: z.enum(['int8', 'uint8']).optional().describe('Type of quantized weights. Default int8.'),
-  perChannel: z.boolean().optional().describe('One weight scale per output channel instead of one per tensor. Default true.'),
+  perChannel: z
+    .boolean()
+    .optional()
+    .describe('One weight scale per output channel instead of one per tensor. Default true.'),
   calibration: z.enum(['minmax']).optional().describe('How activation ranges are found. Default minmax.'),
   exclude,
 });
 
 const optimizePass = z.strictObject({
   pass: z.literal('optimize'),
-  level: z.enum(['basic']).optional().describe('ONNX Runtime graph optimization level; `basic` is portable between machines.'),
+  level: z
+    .enum(['basic'])
+    .optional()
+    .describe('ONNX Runtime graph optimization level; `basic` is portable between machines.'),
 });
 
 const batch = z.strictObject({

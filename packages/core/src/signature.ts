@@ -86,7 +86,10 @@ export function validateInputs(signature: Signature, inputs: Tensors): void {
   for (const name of Object.keys(inputs)) {
     if (!signature.inputs.some((spec) => spec.name === name)) {
       const known = signature.inputs.map((spec) => `"${spec.name}"`).join(', ');
-      throw fail('TENSOR_INVALID', { where: `input "${name}"`, problem: `the model has no such input; it takes ${known}` });
+      throw fail('TENSOR_INVALID', {
+        where: `input "${name}"`,
+        problem: `the model has no such input; it takes ${known}`,
+      });
     }
   }
 }

@@ -79,9 +79,12 @@ export function fromBytes(dtype: NumericDType, shape: readonly number[], bytes: 
   return { dtype, shape, data } as Tensor;
 }
 
-/** Rows `start` (inclusive) to `end` (exclusive) along axis 0, as a view. */
+/** Rows `start` (inclusive) to `end` (exclusive) along axis 0, as a view. The rows must exist. */
 export function rows(value: Tensor, start: number, end: number): Tensor {
   const [total = 0, ...rest] = value.shape;
+  if (!(start >= 0 && start <= end && end <= total)) {
+    throw fail('INTERNAL', { problem: `rows [${start}, ${end}) of ${total}` });
+  }
   const size = total === 0 ? 0 : value.data.length / total;
   const shape = [end - start, ...rest];
   const from = start * size;
@@ -99,6 +102,9 @@ export function concatRows(parts: readonly Tensor[]): Tensor {
   let total = 0;
   for (const part of parts) total += part.shape[0] ?? 0;
   const shape = [total, ...rest];
+  const same = ({ dtype, shape: other }: Tensor): boolean =>
+    dtype === first.dtype && other.length === first.shape.length && rest.every((dim, axis) => dim === other[axis + 1]);
+  if (!parts.every(same)) throw fail('INTERNAL', { problem: 'concatRows of tensors that differ in more than rows' });
   if (first.dtype === 'string') {
     return { dtype: 'string', shape, data: parts.flatMap((part) => part.data as string[]) };
   }

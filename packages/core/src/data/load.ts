@@ -21,6 +21,12 @@ const SELF_NAMED = '*';
 // eslint-disable-next-line @typescript-eslint/require-await -- the promise is the contract: reading may move off this thread
 export async function loadDataset(source: DataSource, signature: Signature): Promise<Dataset> {
   const { inputs, labels } = readSource(source, signature);
+  const columns = signature.inputs.map((spec) => {
+    const value = inputs.get(spec.name);
+    if (value !== undefined) return { spec, value };
+    const files = Object.values(source.inputs).join(', ') || 'the configuration';
+    throw fail('DATA_MISMATCH', { problem: `there is no data for input "${spec.name}" in ${files}` });
+  });
   const first = Object.values(source.inputs)[0] ?? '';
   const available = countRows(inputs, labels, first);
   const [start, end] = source.rows ?? [0, available];
@@ -30,13 +36,7 @@ export async function loadDataset(source: DataSource, signature: Signature): Pro
   }
   // The range first: then only the rows asked for are converted.
   const take = (value: Tensor): Tensor => rows(value, start, end);
-  const fitted = signature.inputs.map((spec) => {
-    const value = inputs.get(spec.name);
-    if (value === undefined) {
-      throw fail('DATA_MISMATCH', { problem: `${first}: there is no data for input "${spec.name}"` });
-    }
-    return [spec.name, fitRows(take(value), spec)] as const;
-  });
+  const fitted = columns.map(({ spec, value }) => [spec.name, fitRows(take(value), spec)] as const);
   return createDataset(signature, Object.fromEntries(fitted), labels === null ? null : take(labels), {
     rowCount: end - start,
     firstRow: start,
