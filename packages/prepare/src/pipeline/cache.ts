@@ -19,9 +19,7 @@ import { type Digest, digestOfFile, digestOfJson, fail, fromSystemError, type Lo
 const CACHE_VERSION = 1;
 const ENTRY_FILE = 'entry.json';
 
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json | undefined };
-
-export interface Stage<T extends Json> {
+export interface Stage<T> {
   readonly value: T;
   /** The directory with the files of the stage; read only. */
   readonly directory: string;
@@ -31,11 +29,11 @@ export interface Stage<T extends Json> {
 export interface StageCache {
   /**
    * The result of a stage: found, or made by `make`, which writes its files into the directory it is given.
-   * @param material everything the result depends on
+   * @param material everything the result depends on; like the value, something JSON can say
    */
-  stage<T extends Json>(kind: string, material: Json, make: (directory: string) => Promise<T>): Promise<Stage<T>>;
+  stage<T>(kind: string, material: unknown, make: (directory: string) => Promise<T>): Promise<Stage<T>>;
   /** What is there already, or null. */
-  find<T extends Json>(kind: string, material: Json): Promise<Stage<T> | null>;
+  find<T>(kind: string, material: unknown): Promise<Stage<T> | null>;
   /** A fresh directory that lives as long as the build. */
   scratch(): Promise<string>;
   /** Remove what this build left in `tmp/`. */
@@ -43,7 +41,7 @@ export interface StageCache {
 }
 
 interface Entry {
-  readonly value: Json;
+  readonly value: unknown;
   readonly files: readonly { readonly path: string; readonly size: number; readonly digest: Digest }[];
 }
 
@@ -69,11 +67,7 @@ class DiskCache implements StageCache {
     this.#log = log;
   }
 
-  async stage<T extends Json>(
-    kind: string,
-    material: Json,
-    make: (directory: string) => Promise<T>,
-  ): Promise<Stage<T>> {
+  async stage<T>(kind: string, material: unknown, make: (directory: string) => Promise<T>): Promise<Stage<T>> {
     const found = await this.find<T>(kind, material);
     if (found !== null) return found;
     const making = await this.scratch();
@@ -97,7 +91,7 @@ class DiskCache implements StageCache {
     });
   }
 
-  async find<T extends Json>(kind: string, material: Json): Promise<Stage<T> | null> {
+  async find<T>(kind: string, material: unknown): Promise<Stage<T> | null> {
     const place = this.#place(kind, material);
     try {
       const entry = await readEntry(place);
@@ -125,7 +119,7 @@ class DiskCache implements StageCache {
     await rm(this.#own, { recursive: true, force: true });
   }
 
-  #place(kind: string, material: Json): string {
+  #place(kind: string, material: unknown): string {
     const key = digestOfJson({ version: CACHE_VERSION, kind, material });
     return path.join(this.#root, kind, key.slice('sha256:'.length));
   }

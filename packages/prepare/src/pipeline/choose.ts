@@ -12,8 +12,8 @@ export const SOURCE = 'source';
 
 /** What is known of a candidate beyond its report: the evidence behind the figures. */
 export interface Evidence {
-  /** Median per interleaved round, milliseconds. */
-  readonly roundMs: Float64Array | null;
+  /** Median time of every interleaved round, relative to the source in that round. */
+  readonly relative: Float64Array | null;
   /** 1 per row answered correctly. */
   readonly correct: Uint8Array | null;
 }
@@ -22,10 +22,10 @@ export interface Contender extends Evidence {
   readonly report: Omit<CandidateReport, 'verdict' | 'reason'>;
 }
 
-/** Time of `first` relative to `second`, from the rounds they shared. */
+/** Time of `first` relative to `second`: what both have in common with the source cancels out. */
 export function speedRatio(first: Evidence, second: Evidence, seed: number): RatioInterval | null {
-  if (first.roundMs === null || second.roundMs === null) return null;
-  return ratioInterval(first.roundMs, second.roundMs, seed);
+  if (first.relative === null || second.relative === null) return null;
+  return ratioInterval(first.relative, second.relative, seed);
 }
 
 /** Is `first` better than `second`, worse, or is there no telling? */
@@ -117,7 +117,9 @@ function advantage(objective: Objective, { report }: Contender, source: Contende
   }
   if (objective === 'size') {
     const [own, reference] = [report.size, source.report.size];
-    return own === null || reference === null ? null : `${formatChange(own.bytes, reference.bytes)} against source`;
+    if (own === null || reference === null) return null;
+    if (own.bytes !== reference.bytes) return `${formatChange(own.bytes, reference.bytes)} against source`;
+    return `as large as source on disk, ${formatChange(own.compressedBytes, reference.compressedBytes)} compressed`;
   }
   const [own, reference] = [report.accuracy, source.report.accuracy];
   if (own === null || reference === null) return null;
@@ -143,7 +145,7 @@ function whyNot(
   }
   const what = objective === 'latency' ? 'speed' : 'accuracy';
   if (relation === 'same') {
-    const known = objective === 'latency' ? contender.roundMs !== null : contender.correct !== null;
+    const known = objective === 'latency' ? contender.relative !== null : contender.correct !== null;
     return known ? `passed; ${what} is not distinguishable from source` : `passed; ${what} was not measured`;
   }
   const against = advantage(objective, contender, source);

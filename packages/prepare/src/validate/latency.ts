@@ -3,7 +3,7 @@
  * in short rounds, each round with other rows and another order. What the machine does meanwhile then hits all alike,
  * and shows as noise within rounds instead of a difference between models.
  */
-import type { Dataset } from '@slipway/core';
+import { asSlipwayError, type Dataset, SlipwayError } from '@slipway/core';
 import type { Runner } from '@slipway/runtime';
 import { median } from './quantile.ts';
 import { wrapAround } from './calls.ts';
@@ -31,40 +31,52 @@ export interface MeasureControl {
   readonly onRound: (done: number, total: number) => void;
 }
 
-/** @param runners by name; every one takes the rows of `dataset` */
+/**
+ * @param runners by name; every one takes the rows of `dataset`
+ * @returns for every name its times, or the error that ended it; the others go on without it
+ */
 export async function measureInterleaved(
   runners: ReadonlyMap<string, Pick<Runner, 'measure'>>,
   dataset: Dataset,
   settings: LatencySettings,
   { signal, onRound }: MeasureControl,
-): Promise<ReadonlyMap<string, RoundTimes>> {
+): Promise<ReadonlyMap<string, RoundTimes | SlipwayError>> {
   const { batch, iterations, warmup } = settings;
   const rounds = Math.max(1, Math.min(MAX_ROUNDS, Math.floor(iterations / 2)));
   const perRound = Math.ceil(iterations / rounds);
-  const names = [...runners.keys()];
-  const times = new Map(
-    names.map((name) => [name, { all: new Float64Array(rounds * perRound), medians: new Float64Array(rounds) }]),
-  );
-  for (const runner of runners.values()) {
+  const results = new Map<string, RoundTimes | SlipwayError>();
+  const running = [...runners].map(([name, runner]) => {
+    const own: RoundTimes = { timesMs: new Float64Array(rounds * perRound), roundMs: new Float64Array(rounds) };
+    results.set(name, own);
+    return { name, runner, own };
+  });
+  const attempt = async (name: string, work: () => Promise<void>): Promise<void> => {
     signal.throwIfAborted();
-    if (warmup > 0) await runner.measure(wrapAround(dataset, 0, batch), { warmup, iterations: 1 });
+    if (results.get(name) instanceof SlipwayError) return;
+    try {
+      await work();
+    } catch (error) {
+      results.set(name, asSlipwayError(error));
+    }
+  };
+  for (const { name, runner } of running) {
+    if (warmup === 0) continue;
+    await attempt(name, async () => {
+      await runner.measure(wrapAround(dataset, 0, batch), { warmup, iterations: 1 });
+    });
   }
   for (let round = 0; round < rounds; round++) {
     const inputs = wrapAround(dataset, round * batch, batch);
     // Rotated, so that nobody always runs after the same neighbour's hot or cold caches.
-    for (let turn = 0; turn < names.length; turn++) {
-      signal.throwIfAborted();
-      const name = names[(turn + round) % names.length] ?? '';
-      const { timesMs } = (await runners
-        .get(name)
-        ?.measure(inputs, { warmup: ROUND_WARMUP, iterations: perRound })) ?? {
-        timesMs: new Float64Array(0),
-      };
-      const own = times.get(name);
-      own?.all.set(timesMs, round * perRound);
-      own?.medians.set([median(timesMs)], round);
+    const turns = [...running.slice(round % running.length), ...running.slice(0, round % running.length)];
+    for (const { name, runner, own } of turns) {
+      await attempt(name, async () => {
+        const { timesMs } = await runner.measure(inputs, { warmup: ROUND_WARMUP, iterations: perRound });
+        own.timesMs.set(timesMs, round * perRound);
+        own.roundMs[round] = median(timesMs);
+      });
     }
     onRound(round + 1, rounds);
   }
-  return new Map([...times].map(([name, { all, medians }]) => [name, { timesMs: all, roundMs: medians }]));
+  return results;
 }

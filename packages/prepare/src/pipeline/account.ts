@@ -1,0 +1,72 @@
+/** What became of a candidate, as far as it got, in the words and figures of the report. */
+import type { CandidateReport, Latency, PassSpec, Proportion, SlipwayError } from '@slipway/core';
+import { formatShare } from '../report/format.ts';
+import { ratioInterval } from '../validate/compare.ts';
+import type { Evaluation } from '../validate/evaluate.ts';
+import { wilson } from '../validate/interval.ts';
+import type { Contender } from './choose.ts';
+import { SOURCE } from './choose.ts';
+import type { BuildContext } from './context.ts';
+import type { BuildData } from './data.ts';
+import type { Measured, Subject } from './measure.ts';
+
+export interface Outcome {
+  readonly name: string;
+  readonly passes: readonly PassSpec[];
+  readonly error?: SlipwayError | undefined;
+  readonly subject?: Subject | undefined;
+  readonly evaluation?: Evaluation | undefined;
+  readonly measured?: Measured | undefined;
+}
+
+export interface Account extends Contender {
+  readonly outcome: Outcome;
+}
+
+/** Below this share a difference between batches is rounding, and nobody's concern. */
+const NOTABLE_SENSITIVITY = 1e-4;
+
+/** Everything but verdict and reason, which depend on the others. */
+export function describeCandidate(outcome: Outcome, data: BuildData, context: BuildContext): Account {
+  const { name, passes, subject, evaluation, measured } = outcome;
+  const report: Omit<CandidateReport, 'verdict' | 'reason'> = {
+    name,
+    passes,
+    digest: subject?.made.model.digest ?? null,
+    size: subject?.examined.size ?? null,
+    accuracy: accuracyOf(evaluation),
+    latency: latencyOf(name, measured, context.config.seed),
+    peakRssBytes: measured?.peakRssBytes ?? null,
+    parity: evaluation?.parity ?? null,
+    sparsity: subject?.examined.sparsity ?? [],
+    gates: [],
+    notes: subject === undefined ? [] : [...subject.made.notes, ...observations(subject, data)],
+  };
+  return { outcome, report, relative: measured?.relative ?? null, correct: evaluation?.correct ?? null };
+}
+
+function accuracyOf(evaluation: Evaluation | undefined): Proportion | null {
+  const correct = evaluation?.correct ?? null;
+  if (correct === null || correct.length === 0) return null;
+  return wilson(
+    correct.reduce((sum, one) => sum + one, 0),
+    correct.length,
+  );
+}
+
+function latencyOf(name: string, measured: Measured | undefined, seed: number): Latency | null {
+  if (measured === undefined) return null;
+  const ones = new Float64Array(measured.relative.length).fill(1);
+  const versusSource = name === SOURCE ? null : ratioInterval(measured.relative, ones, seed);
+  return { ...measured.summary, versusSource, cached: measured.cached };
+}
+
+function observations({ examined }: Subject, data: BuildData): string[] {
+  const notes: string[] = [];
+  if (examined.batchSensitivity > NOTABLE_SENSITIVITY) {
+    const share = formatShare(examined.batchSensitivity);
+    notes.push(`Answers depend on which rows share a batch, by up to ${share} of the largest output.`);
+  }
+  if (data.generated) notes.push('Measured on generated inputs: accuracy was not measured.');
+  return notes;
+}

@@ -1,0 +1,93 @@
+/**
+ * Make a candidate: apply the passes of a recipe one after the other. Every pass is a stage of its own, so two recipes
+ * that begin alike share what they share.
+ */
+import { type Dataset, fail, type LineageStep, type PassSpec } from '@slipway/core';
+import type { Imported } from '../import/import.ts';
+import type { Pass } from '../pass.ts';
+import { PASSES } from '../passes/index.ts';
+import type { BuildContext } from './context.ts';
+import { loadModel, type ModelFiles, saveModel } from './model-files.ts';
+import { runModel } from './runners.ts';
+
+export interface Made {
+  readonly name: string;
+  readonly passes: readonly PassSpec[];
+  readonly directory: string;
+  readonly model: ModelFiles;
+  readonly steps: readonly LineageStep[];
+  readonly notes: readonly string[];
+}
+
+/** @throws PASS_NOT_APPLICABLE and whatever a pass throws */
+export async function makeCandidate(
+  name: string,
+  passes: readonly PassSpec[],
+  imported: Imported,
+  calibration: Dataset | null,
+  context: BuildContext,
+): Promise<Made> {
+  let made: Made = {
+    name,
+    passes,
+    directory: imported.directory,
+    model: imported.model,
+    steps: [imported.step],
+    notes: imported.notes,
+  };
+  for (const [i, spec] of passes.entries()) {
+    context.signal.throwIfAborted();
+    context.tell('passes', name, spec.pass, i / passes.length);
+    made = await applyPass(made, spec, calibration, context);
+  }
+  return made;
+}
+
+async function applyPass(
+  made: Made,
+  spec: PassSpec,
+  calibration: Dataset | null,
+  context: BuildContext,
+): Promise<Made> {
+  const { cache, config, log, session, signal, tools } = context;
+  // The registry pairs every name with the pass for its options, which a union of both cannot express.
+  const pass = PASSES[spec.pass] as Pass;
+  const { pass: name, ...options } = spec;
+  const material = {
+    pass: name,
+    version: pass.version,
+    options,
+    upstream: made.model.digest,
+    calibration: calibration?.digest ?? null,
+    seed: config.seed,
+    threads: session.threads,
+    tools,
+  };
+  const { value, directory } = await cache.stage('pass', material, async (into) => {
+    const result = await pass.apply(await loadModel(made.directory), spec, {
+      calibration,
+      runModel: (file, batches, own) => runModel(file, batches, { session: { ...session, ...own }, log, signal }),
+      workDirectory: await cache.scratch(),
+      seed: config.seed,
+      signal,
+      log,
+    });
+    const saved = await saveModel(result.model, into);
+    return { files: saved.files, digest: saved.digest, notes: result.notes };
+  });
+  const { files, digest, notes } = value;
+  if (digest === made.model.digest && passesMustChange(name)) {
+    throw fail('PASS_NOT_APPLICABLE', { pass: name, problem: 'it changed nothing in this model' });
+  }
+  const step: LineageStep = { pass: name, version: pass.version, options, result: digest };
+  return {
+    ...made,
+    directory,
+    model: { files, digest },
+    steps: [...made.steps, step],
+    notes: [...made.notes, ...notes],
+  };
+}
+
+/** An optimizer may find nothing to do; a recipe that asks for pruning or quantization and gets neither is a mistake. */
+const passesMustChange = (name: PassSpec['pass']): boolean => name.startsWith('prune') || name.startsWith('quantize');

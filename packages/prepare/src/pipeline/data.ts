@@ -1,0 +1,53 @@
+/** The rows of a build: calibration and evaluation data, or generated rows when there are none, checked before anything is run. */
+import { type Dataset, fail, findOverlap, loadDataset } from '@slipway/core';
+import type { Imported } from '../import/import.ts';
+import { expectedAnswers } from '../validate/accuracy.ts';
+import { generateRows } from '../validate/generated.ts';
+import type { BuildContext } from './context.ts';
+
+/** Rows made up when nobody gave any. */
+const GENERATED_ROWS = 32;
+
+export interface BuildData {
+  readonly calibration: Dataset | null;
+  /** What candidates are measured on. */
+  readonly evaluation: Dataset;
+  /** The evaluation rows were made up: they say nothing about accuracy. */
+  readonly generated: boolean;
+  /** The answer of every evaluation row, or null without labels. */
+  readonly expected: readonly (number | string)[] | null;
+  /** The output that is read as the answer. */
+  readonly output: string;
+}
+
+/** @throws DATA_FORMAT, DATA_MISMATCH, DATA_EMPTY, DATA_OVERLAP, FILE_NOT_FOUND, FILE_UNREADABLE */
+export async function loadData({ signature }: Imported, { config, tell }: BuildContext): Promise<BuildData> {
+  tell('data', null, 'reading data', 0);
+  const sources = config.data;
+  const load = (source: typeof sources.evaluation): Promise<Dataset> | null =>
+    source === null ? null : loadDataset(source, signature);
+  const calibration = await load(sources.calibration);
+  const given = await load(sources.evaluation);
+  if (calibration !== null && given !== null) {
+    const overlap = findOverlap(given, calibration);
+    if (overlap !== null) throw fail('DATA_OVERLAP', { count: overlap.count, row: overlap.row });
+  }
+  const evaluation = given ?? generateRows(signature, GENERATED_ROWS, config.seed);
+  const { labels, rowCount } = evaluation;
+  const expected = labels === null ? null : expectedAnswers(labels, rowCount, config.labels);
+  tell('data', null, `${rowCount} rows`, 1);
+  return {
+    calibration,
+    evaluation,
+    generated: given === null,
+    expected,
+    output: answerOutput(signature, sources.output),
+  };
+}
+
+function answerOutput({ outputs }: Imported['signature'], named: string | null): string {
+  if (named === null) return outputs[0]?.name ?? '';
+  if (outputs.some(({ name }) => name === named)) return named;
+  const known = outputs.map(({ name }) => `"${name}"`).join(', ');
+  throw fail('DATA_MISMATCH', { problem: `data.output names "${named}"; the outputs of the model are ${known}` });
+}

@@ -1,0 +1,146 @@
+/**
+ * Examine a candidate: what it takes and gives, its golden samples, its size and the zeros in its layers; then what it answers on
+ * the evaluation rows. All of it depends on nothing but the model, the rows and the tools, so all of it is cached.
+ */
+import { writeFile } from 'node:fs/promises';
+import path from 'node:path';
+import {
+  createDataset,
+  type LayerSparsity,
+  type Parity,
+  type Signature,
+  type Size,
+  SlipwayError,
+  writeNpz,
+} from '@slipway/core';
+import type { Model } from '@slipway/onnx';
+import { type Evaluation, evaluateAll } from '../validate/evaluate.ts';
+import { recordGolden } from '../validate/golden.ts';
+import { measureSize } from '../validate/size.ts';
+import { measureSparsity } from '../validate/sparsity.ts';
+import type { Made } from './candidate.ts';
+import type { BuildContext } from './context.ts';
+import type { BuildData } from './data.ts';
+import { loadModel, MODEL_FILE } from './model-files.ts';
+import type { Runners } from './runners.ts';
+
+/** Raised when the same model and rows would be examined to another result. */
+const EXAMINE_VERSION = 1;
+export const GOLDEN_FILE = 'golden.npz';
+
+export interface Examined {
+  /** Holds `golden.npz`. */
+  readonly directory: string;
+  readonly signature: Signature;
+  readonly golden: {
+    readonly count: number;
+    readonly tolerance: { readonly absolute: number; readonly relative: number };
+  };
+  readonly batchSensitivity: number;
+  readonly size: Size;
+  readonly sparsity: readonly LayerSparsity[];
+}
+
+/** Operators that compute in 8 bits, whose rounding is that of the instruction set. */
+const QUANTIZED = /^(?:Dynamic)?(?:Quantize|QLinear|Dequantize)|Integer$/;
+
+const isQuantized = (model: Model): boolean => model.graph.nodes.some(({ op }) => QUANTIZED.test(op));
+
+export async function examine(made: Made, data: BuildData, runners: Runners, context: BuildContext): Promise<Examined> {
+  const { cache, session, tools } = context;
+  const { evaluation } = data;
+  const material = {
+    version: EXAMINE_VERSION,
+    model: made.model.digest,
+    rows: evaluation.digest,
+    threads: session.threads,
+    tools,
+  };
+  const { value, directory } = await cache.stage('examine', material, async (into) => {
+    context.tell('evaluate', made.name, 'golden samples', 0);
+    const model = await loadModel(made.directory);
+    const runner = await runners.get(made.name, path.join(made.directory, MODEL_FILE));
+    const { signature } = runner;
+    const { rowCount, firstRow } = evaluation;
+    const rows = createDataset(signature, evaluation.inputs, null, { rowCount, firstRow });
+    const golden = await recordGolden(runner, signature, rows, isQuantized(model));
+    await writeFile(path.join(into, GOLDEN_FILE), writeNpz(golden.arrays));
+    return {
+      signature,
+      golden: { count: golden.count, tolerance: golden.tolerance },
+      batchSensitivity: golden.batchSensitivity,
+      size: await measureSize(made.model.files.map((file) => path.join(made.directory, file))),
+      sparsity: measureSparsity(model),
+    };
+  });
+  return { ...value, directory };
+}
+
+interface StoredEvaluation {
+  readonly parity: Parity;
+  /** Base64 of one byte per row. */
+  readonly correct: string | null;
+}
+
+/** Evaluate those of `all` (the source first) that have not been, beside the source. Errors are per candidate. */
+export async function evaluate(
+  all: readonly Made[],
+  data: BuildData,
+  runners: Runners,
+  context: BuildContext,
+): Promise<ReadonlyMap<string, Evaluation | SlipwayError>> {
+  const { cache, tools, session, signal } = context;
+  const [source] = all;
+  if (source === undefined) return new Map();
+  const materialOf = (made: Made) => ({
+    version: EXAMINE_VERSION,
+    model: made.model.digest,
+    source: source.model.digest,
+    rows: data.evaluation.digest,
+    names: context.config.labels,
+    output: data.output,
+    threads: session.threads,
+    tools,
+  });
+  const results = new Map<string, Evaluation | SlipwayError>();
+  const missing: Made[] = [];
+  for (const made of all) {
+    const found = await cache.find<StoredEvaluation>('evaluation', materialOf(made));
+    if (found === null) missing.push(made);
+    else results.set(made.name, restore(found.value));
+  }
+  if (missing.length === 0) return results;
+  const open = async (made: Made) =>
+    [made.name, await runners.get(made.name, path.join(made.directory, MODEL_FILE))] as const;
+  const others = await Promise.all(missing.filter((made) => made !== source).map(open));
+  const [, reference] = await open(source);
+  const evaluated = await evaluateAll(reference, new Map(others), {
+    dataset: data.evaluation,
+    expected: data.expected,
+    output: data.output,
+    signal,
+    onRows: (done, total) =>
+      context.tell(
+        'evaluate',
+        null,
+        `row ${done.toLocaleString('en-US')} of ${total.toLocaleString('en-US')}`,
+        done / total,
+      ),
+  });
+  for (const made of missing) {
+    const result = evaluated.get(made.name);
+    if (result === undefined) continue;
+    results.set(made.name, result);
+    if (!(result instanceof SlipwayError))
+      await cache.stage('evaluation', materialOf(made), () => Promise.resolve(store(result)));
+  }
+  return results;
+}
+
+function store({ parity, correct }: Evaluation): StoredEvaluation {
+  return { parity, correct: correct === null ? null : Buffer.from(correct).toString('base64') };
+}
+
+function restore({ parity, correct }: StoredEvaluation): Evaluation {
+  return { parity, correct: correct === null ? null : new Uint8Array(Buffer.from(correct, 'base64')) };
+}

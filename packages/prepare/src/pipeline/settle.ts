@@ -1,0 +1,66 @@
+/** From measured candidates to the report: gates, the choice of every objective, verdicts, reasons. */
+import path from 'node:path';
+import { type CandidateReport, type Objective, OBJECTIVES, type Report, REPORT_SCHEMA } from '@slipway/core';
+import { hostFacts } from '@slipway/runtime';
+import type { Imported } from '../import/import.ts';
+import { compressorName } from '../validate/size.ts';
+import type { Account } from './account.ts';
+import { choose, type Contender, judge, SOURCE } from './choose.ts';
+import type { BuildContext } from './context.ts';
+import type { BuildData } from './data.ts';
+import { besideStore } from './files.ts';
+import { evaluateGates } from './gates.ts';
+
+export function settle(
+  accounts: readonly Account[],
+  imported: Imported,
+  data: BuildData,
+  context: BuildContext,
+): Report {
+  const { config, clock, tools } = context;
+  const reference = accounts.find(({ report }) => report.name === SOURCE);
+  const gated = accounts.map((account) => ({
+    ...account,
+    report: { ...account.report, gates: gatesOf(account, reference ?? account, context) },
+  }));
+  const measured = gated.filter(({ outcome }) => outcome.error === undefined);
+  const passed = measured.filter(({ report }) => report.gates.every((gate) => gate.passed));
+  const pick = (objective: Objective): Contender | null => choose(objective, passed, config.seed);
+  const winner = pick(config.objective);
+  const source = gated.find(({ report }) => report.name === SOURCE);
+  const candidates = gated.map((account): CandidateReport => {
+    const { error } = account.outcome;
+    if (error !== undefined) return { ...account.report, verdict: 'error', reason: withoutPlaces(error.message, config.store) };
+    const field = { source: source ?? account, winner, passed };
+    return { ...account.report, ...judge(config.objective, account, field, config.seed) };
+  });
+  const named = (objective: Objective): [Objective, string | null] => [objective, pick(objective)?.report.name ?? null];
+  return {
+    schema: REPORT_SCHEMA,
+    name: config.name,
+    createdAt: new Date(clock.wall()).toISOString(),
+    durationMs: 0,
+    host: hostFacts(),
+    tools: { ...tools, zstd: compressorName() },
+    signature: imported.signature,
+    metric: config.data.metric,
+    objective: config.objective,
+    gates: config.gates,
+    choices: Object.fromEntries(OBJECTIVES.map(named)) as Report['choices'],
+    winner: winner?.report.name ?? null,
+    release: null,
+    candidates,
+    lineage: gated.find((account) => account === winner)?.outcome.subject?.assembled.manifest.lineage ?? null,
+    rows: { calibration: data.calibration?.rowCount ?? 0, evaluation: data.generated ? 0 : data.evaluation.rowCount },
+  };
+}
+
+function gatesOf(account: Account, source: Account, { config }: BuildContext): CandidateReport['gates'] {
+  return account.outcome.error === undefined ? evaluateGates(config.gates, account.report, source.report) : [];
+}
+
+/** The files of a candidate are in the cache, whose long paths tell a reader nothing. */
+function withoutPlaces(message: string, store: string): string {
+  const words = message.split(besideStore(store, 'cache') + path.sep);
+  return words.map((part, i) => (i === 0 ? part : part.replace(/^\S*\//, ''))).join('');
+}
