@@ -12,7 +12,32 @@ import { anyTensor } from './testing/arbitrary.ts';
 const x = tensor('float32', [2, 2], Float32Array.of(1, 2, 3, 4));
 const labels = tensor('int64', [2], BigInt64Array.of(7n, 8n));
 
+/**
+ * NumPy 2.4.6: savez_compressed(x=asfortranarray(array([[1, 2, 3], [4, 5, 6]], '>f4')), labels=array([7, -8]),
+ * names=array(['é', '😀x'])). It has ZIP64 local headers, column-major and big-endian data.
+ */
+const WRITTEN_BY_NUMPY = [
+  'UEsDBC0AAAAIAAAAIQCJQL+k//////////8FABQAeC5ucHkBABAAmAAAAAAAAABXAAAAAAAAAJvsF+obEMnIUMZQrZ6SWpxcpG6l',
+  'oG6XZqKuo6Cell9UUpSYF59flJIKEg8pKk0FChdnJBakArkaRjoKxpo6CrUK5AMu+wYGBgcQZgDiBUAMZDgcYGAAAFBLAwQtAAAA',
+  'CAAAACEA+ZsLtv//////////CgAUAGxhYmVscy5ucHkBABAAkAAAAAAAAABLAAAAAAAAAJvsF+obEMnIUMZQrZ6SWpxcpG6loG6T',
+  'aaGuo6Cell9UUpSYF59flJIKEndLzClOBYoXZyQWpAL5GkY6mjoKtQoUAC52Bgj48R8CAFBLAwQtAAAACAAAACEA1Z6nYP//////',
+  '////CQAUAG5hbWVzLm5weQEAEACQAAAAAAAAAE4AAAAAAAAAm+wX6hsQychQxlCtnpJanFykbqWgbhNqpK6joJ6WX1RSlJgXn1+U',
+  'kgoSd0vMKU4FihdnJBakAvkaRjqaOgq1ChQArpcMUPCNkaECSAEAUEsBAi0DLQAAAAgAAAAhAIlAv6RXAAAAmAAAAAUAAAAAAAAA',
+  'AAAAAIABAAAAAHgubnB5UEsBAi0DLQAAAAgAAAAhAPmbC7ZLAAAAkAAAAAoAAAAAAAAAAAAAAIABjgAAAGxhYmVscy5ucHlQSwEC',
+  'LQMtAAAACAAAACEA1Z6nYE4AAACQAAAACQAAAAAAAAAAAAAAgAEVAQAAbmFtZXMubnB5UEsFBgAAAAADAAMAogAAAJ4BAAAAAA==',
+].join('');
+
 describe('npz', () => {
+  it('reads what NumPy wrote', () => {
+    expect(readNpz(Buffer.from(WRITTEN_BY_NUMPY, 'base64'))).toEqual(
+      new Map([
+        ['x', tensor('float32', [2, 3], Float32Array.of(1, 2, 3, 4, 5, 6))],
+        ['labels', tensor('int64', [2], BigInt64Array.of(7n, -8n))],
+        ['names', tensor('string', [2], ['é', '😀x'])],
+      ]),
+    );
+  });
+
   let folder = '';
   beforeAll(() => (folder = mkdtempSync(path.join(tmpdir(), 'slipway-npz-'))));
   afterAll(() => rmSync(folder, { recursive: true }));
