@@ -14,7 +14,7 @@ import { parts } from './frame.ts';
 import type { Tensors } from '@slipway/core/base';
 
 /** Below this a frame carries the payload itself: measured in bench/runner-transport. */
-export const SHARED_FROM_BYTES = 32 * 1024;
+export const SHARED_FROM_BYTES = 48 * 1024;
 
 /** Calls that may be under way: one executes, one waits in place. A slot is used again when its call was answered. */
 export const PIPELINE_DEPTH = 2;

@@ -1,0 +1,82 @@
+/** Which transport between gateway and runner? See README.md. */
+import { spawn } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { hostFacts } from '@slipway/runtime';
+import { FrameReader } from '../../packages/runtime/src/wire/frame-reader.ts';
+import { describe, encode, KIND } from '../../packages/runtime/src/wire/frame.ts';
+import { openShared, writeShared } from '../../packages/runtime/src/wire/memory.ts';
+
+const TRANSPORTS = ['ipc', 'socket', 'socket-sync', 'socket-sync-shared'] as const;
+const SIZES = [
+  { name: '64 B', elements: 16, calls: 10_000 },
+  { name: '16 KB', elements: 4096, calls: 4000 },
+  { name: '64 KB', elements: 16_384, calls: 2000 },
+  { name: '602 KB', elements: 150_528, calls: 500 },
+  { name: '10 MB', elements: 2_621_440, calls: 40 },
+] as const;
+const ROUNDS = 3;
+
+type Call = (data: Float32Array) => Promise<void>;
+
+function open(transport: (typeof TRANSPORTS)[number]): { call: Call; close: () => void } {
+  const shared = openShared();
+  const child = spawn(process.execPath, [fileURLToPath(new URL('./child.ts', import.meta.url)), transport], {
+    stdio: ['ignore', 'inherit', 'inherit', transport === 'ipc' ? 'ipc' : 'pipe', shared ?? 'ignore'],
+    serialization: 'advanced',
+  });
+  let settle: () => void = () => undefined;
+  const tensors = (data: Float32Array) => ({ x: { dtype: 'float32', shape: [1, data.length], data } }) as const;
+  if (transport === 'ipc') {
+    child.on('message', () => settle());
+    const call: Call = (data) =>
+      new Promise((resolve) => {
+        settle = resolve;
+        child.send(tensors(data));
+      });
+    return { call, close: () => child.disconnect() };
+  }
+  const socket = child.stdio[3] as unknown as Socket;
+  const reader = new FrameReader();
+  socket.on('data', (chunk: Buffer) => {
+    for (const _ of reader.push(chunk)) settle();
+  });
+  const call: Call = (data) =>
+    new Promise((resolve) => {
+      settle = resolve;
+      const layout = describe(tensors(data));
+      if (transport === 'socket-sync-shared' && shared !== null && writeShared(shared, 0, tensors(data))) {
+        socket.write(encode(KIND.run, 0, { ...layout, at: 0 }));
+      } else {
+        socket.write(encode(KIND.run, 0, layout, tensors(data), layout.bytes));
+      }
+    });
+  return { call, close: () => socket.destroy() };
+}
+
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN;
+const results: Record<string, Record<string, number>> = {};
+for (const transport of TRANSPORTS) {
+  const { call, close } = open(transport);
+  const row: Record<string, number> = (results[transport] = {});
+  for (const { name, elements, calls } of SIZES) {
+    const data = new Float32Array(elements).fill(1);
+    for (let index = 0; index < calls / 10; index++) await call(data);
+    const rounds: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      const times: number[] = [];
+      for (let index = 0; index < calls; index++) {
+        const started = performance.now();
+        await call(data);
+        times.push(performance.now() - started);
+      }
+      rounds.push(median(times));
+    }
+    row[name] = Math.round(Math.min(...rounds) * 1000);
+  }
+  close();
+  console.log(transport.padEnd(20), ...Object.entries(row).map(([name, us]) => `${name}: ${us} µs`.padEnd(18)));
+}
+const record = { unit: 'µs, median round trip, best of 3 rounds', host: hostFacts(), results };
+writeFileSync(new URL('./result.json', import.meta.url), `${JSON.stringify(record, null, 2)}\n`);
