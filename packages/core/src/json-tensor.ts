@@ -77,7 +77,7 @@ export function tensorFromJson(value: unknown, spec: TensorSpec, where: string):
 }
 
 /** The value an element of `dtype` holds for a JSON value (float16 as bits, bool as 0 or 1), or why there is none. */
-export function elementFromJson(value: unknown, dtype: DType): number | bigint | string | { readonly problem: string } {
+function elementFromJson(value: unknown, dtype: DType): number | bigint | string | { readonly problem: string } {
   switch (dtype) {
     case 'string':
       return typeof value === 'string' ? value : expected('a string', value);

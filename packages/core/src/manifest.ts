@@ -13,7 +13,7 @@ export const MANIFEST_FILE = 'slipway.json';
 export const MANIFEST_SCHEMA = 'slipway.model/v1';
 
 /** Names that are safe in a path, a URL, an OCI repository and a metric label. `..`, `/` and empty never match. */
-export const NAME_PATTERN: RegExp = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
+const NAME_PATTERN: RegExp = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
 const MAX_NAME_LENGTH = 128;
 
 export function isModelName(value: string): boolean {
