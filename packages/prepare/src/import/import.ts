@@ -43,12 +43,14 @@ export async function importSource({ config, cache, tools, session, log, signal 
 async function digestOfSource(file: string, model: Model): Promise<Digest> {
   const digest = await digestOfFile(file);
   const locations = new Set<string>();
-  for (const initializer of model.graph.initializers.values())
+  for (const initializer of model.graph.initializers.values()) {
     if (isExternal(initializer)) locations.add(initializer.data.location);
+  }
   if (locations.size === 0) return digest;
   const data: Record<string, Digest> = {};
-  for (const location of [...locations].sort())
+  for (const location of [...locations].sort()) {
     data[location] = await digestOfFile(path.join(path.dirname(file), location));
+  }
   return digestOfJson({ model: digest, data });
 }
 

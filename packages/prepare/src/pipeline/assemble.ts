@@ -41,8 +41,9 @@ export async function assemble(
       throw fromSystemError(error, to, 'writing the model directory');
     }
   };
-  for (const file of made.model.files)
+  for (const file of made.model.files) {
     await take(made.directory, file, file === MODEL_FILE ? 'model' : 'external-data');
+  }
   await take(examined.directory, GOLDEN_FILE, 'golden');
   const manifest: Manifest = {
     schema: MANIFEST_SCHEMA,

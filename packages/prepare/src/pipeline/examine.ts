@@ -131,8 +131,9 @@ export async function evaluate(
     const result = evaluated.get(made.name);
     if (result === undefined) continue;
     results.set(made.name, result);
-    if (!(result instanceof SlipwayError))
+    if (!(result instanceof SlipwayError)) {
       await cache.stage('evaluation', materialOf(made), () => Promise.resolve(store(result)));
+    }
   }
   return results;
 }

@@ -22,7 +22,8 @@ export function openRunners(session: Partial<SessionOptions>, log: Logger, signa
     },
     async [Symbol.asyncDispose]() {
       const all = await Promise.allSettled(started.values());
-      await Promise.all(all.map((each) => (each.status === 'fulfilled' ? each.value.stop() : undefined)));
+      const running = all.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+      await Promise.all(running.map((runner) => runner.stop()));
     },
   };
 }

@@ -30,7 +30,9 @@ export function settle(
   const source = gated.find(({ report }) => report.name === SOURCE);
   const candidates = gated.map((account): CandidateReport => {
     const { error } = account.outcome;
-    if (error !== undefined) return { ...account.report, verdict: 'error', reason: withoutPlaces(error.message, config.store) };
+    if (error !== undefined) {
+      return { ...account.report, verdict: 'error', reason: withoutPlaces(error.message, config.store) };
+    }
     const field = { source: source ?? account, winner, passed };
     return { ...account.report, ...judge(config.objective, account, field, config.seed) };
   });

@@ -1,20 +1,21 @@
 /** Plain text of a known width: padding, cutting, wrapping, colour. Glyphs used here are one column wide each. */
 
-/** Columns a text takes, without control sequences; counts characters, not UTF-16 units. */
+/** Characters as people count them: a letter with its accents is one. */
+function characters(text: string): string[] {
+  return Array.from(new Intl.Segmenter('en', { granularity: 'grapheme' }).segment(text), ({ segment }) => segment);
+}
+
+/** Columns a text takes, without control sequences. */
 export function textWidth(text: string): number {
-  return [...text].length;
+  return characters(text).length;
 }
 
 /** Cut to `width` columns, with an ellipsis when something was lost. */
 export function truncate(text: string, width: number): string {
-  const characters = [...text];
-  if (characters.length <= width) return text;
-  return width <= 0
-    ? ''
-    : `${characters
-        .slice(0, width - 1)
-        .join('')
-        .trimEnd()}…`;
+  const all = characters(text);
+  if (all.length <= width) return text;
+  const kept = all.slice(0, Math.max(0, width - 1));
+  return width <= 0 ? '' : `${kept.join('').trimEnd()}…`;
 }
 
 export function pad(text: string, width: number, align: 'left' | 'right'): string {
@@ -27,10 +28,8 @@ export function wrap(text: string, width: number): string[] {
   const limit = Math.max(1, width);
   const lines: string[] = [];
   let line = '';
-  for (const word of text
-    .split(/\s+/)
-    .filter((part) => part !== '')
-    .flatMap((part) => pieces(part, limit))) {
+  const words = text.split(/\s+/).filter((part) => part !== '');
+  for (const word of words.flatMap((part) => pieces(part, limit))) {
     if (line === '') line = word;
     else if (textWidth(line) + 1 + textWidth(word) <= limit) line += ` ${word}`;
     else {
@@ -42,10 +41,11 @@ export function wrap(text: string, width: number): string[] {
 }
 
 function pieces(word: string, limit: number): string[] {
-  const characters = [...word];
+  const all = characters(word);
   const parts: string[] = [];
-  for (let start = 0; start < characters.length; start += limit)
-    parts.push(characters.slice(start, start + limit).join(''));
+  for (let start = 0; start < all.length; start += limit) {
+    parts.push(all.slice(start, start + limit).join(''));
+  }
   return parts;
 }
 

@@ -28,13 +28,15 @@ export function expectedAnswers(
   }
   const width = classAxis(labels.shape, rowCount);
   if (width !== null) return [...argmaxRows(labels, rowCount)];
-  if (labels.data.length !== rowCount)
+  if (labels.data.length !== rowCount) {
     throw mismatch(`labels have the shape [${labels.shape.join(', ')}]; give one per row, or one-hot`);
+  }
   const read = floatReader(labels);
   return Array.from({ length: rowCount }, (_, row) => {
     const label = read(row);
-    if (!Number.isInteger(label))
+    if (!Number.isInteger(label)) {
       throw mismatch(`the label of row ${row} is ${label}; labels must be whole numbers or text`);
+    }
     return label;
   });
 }

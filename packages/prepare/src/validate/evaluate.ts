@@ -5,7 +5,7 @@
  * A candidate that fails is left out from then on and its error kept: one broken candidate must not cost the others
  * their measurements. When the source fails there is nothing to compare with, and the evaluation fails.
  */
-import { asSlipwayError, type Dataset, type Parity, type SlipwayError, type Tensors } from '@slipway/core';
+import { asSlipwayError, type Dataset, type Parity, SlipwayError, type Tensors } from '@slipway/core';
 import type { Runner } from '@slipway/runtime';
 import { correctRows } from './accuracy.ts';
 import { callSize, type Chunk, chunksOf, runChunk } from './calls.ts';
@@ -49,8 +49,9 @@ export async function evaluateAll(
     reference.add(chunk, expected, expected);
     for (const [i, [name, meter]] of running.entries()) {
       const actual = await others[i];
+      if (actual === undefined) continue;
       try {
-        if (actual === undefined || !Array.isArray(actual)) throw actual;
+        if (actual instanceof SlipwayError) throw actual;
         meter.add(chunk, expected, actual);
       } catch (error) {
         failed.set(name, asSlipwayError(error));

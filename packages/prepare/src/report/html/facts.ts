@@ -31,7 +31,7 @@ function facts({ host, signature, tools, candidates }: Report): Markup {
   const flags = host.cpuFlags.filter((flag) => TELLING.test(flag));
   const latency = candidates.find((c) => c.latency !== null)?.latency;
   const how =
-    latency == null
+    latency === undefined || latency === null
       ? null
       : markup`<dt>Latency</dt><dd>${latency.iterations} calls of ${latency.batch} ${latency.batch === 1 ? 'row' : 'rows'}, ${latency.threads} ${latency.threads === 1 ? 'thread' : 'threads'}, inside the runner</dd>`;
   const specs = (list: Report['signature']['inputs']): Markup[] =>

@@ -1,5 +1,7 @@
 /** Where to write names beside points so that they do not cover each other: greedy, deterministic. */
 
+import { textWidth } from '../text.ts';
+
 export interface Box {
   readonly x: number;
   readonly y: number;
@@ -17,11 +19,6 @@ export interface Label {
 const ADVANCE = 7;
 const HEIGHT = 15;
 
-export function shorten(text: string, characters: number): string {
-  const all = [...text];
-  return all.length <= characters ? text : `${all.slice(0, characters - 1).join('')}…`;
-}
-
 const overlap = (a: Box, b: Box): number =>
   Math.max(0, Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x)) *
   Math.max(0, Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y));
@@ -36,7 +33,7 @@ export interface Anchor {
 export function placeLabels(points: readonly Anchor[], drawn: readonly Box[], bounds: Box): Label[] {
   const taken: Box[] = [...drawn, ...points.map(({ x, y }) => ({ x: x - 6, y: y - 6, width: 12, height: 12 }))];
   return points.map((point) => {
-    const width = [...point.text].length * ADVANCE;
+    const width = textWidth(point.text) * ADVANCE;
     const cost = ({ box }: Option): number => {
       const outside = width * HEIGHT - overlap(box, bounds);
       return 4 * outside + taken.reduce((sum, other) => sum + overlap(box, other), 0);

@@ -17,12 +17,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Also drops control characters, which HTML cannot hold. */
+/** Also replaces control characters, which HTML cannot hold. */
 export function escape(text: string): string {
-  // eslint-disable-next-line no-control-regex -- these are what must go
-  return text
-    .replaceAll(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, '�')
-    .replaceAll(/[&<>"']/g, (c) => ENTITIES[c] ?? c);
+  return text.replaceAll(/[^\P{Cc}\t\n\r]/gu, '\u{FFFD}').replaceAll(/[&<>"']/g, (c) => ENTITIES[c] ?? c);
 }
 
 function render(content: Content): string {

@@ -4,7 +4,8 @@
  */
 import type { CandidateReport } from '@slipway/core';
 import { formatMs } from '../format.ts';
-import { type Box, placeLabels, shorten } from './labels.ts';
+import { truncate } from '../text.ts';
+import { type Box, placeLabels } from './labels.ts';
 import { markup, type Markup } from './markup.ts';
 import { linearScale, logScale, paretoFront, type Scale } from './scale.ts';
 import { COLOR } from './verdicts.ts';
@@ -38,8 +39,9 @@ export function scatterChart(candidates: readonly CandidateReport[]): Scatter | 
     const { latency, accuracy, parity } = candidate;
     if (latency === null) return [];
     const at = { candidate, cost: latency.p50Ms, slow: latency.p99Ms };
-    if (byAccuracy)
+    if (byAccuracy) {
       return accuracy === null ? [] : [{ ...at, worth: accuracy.value, low: accuracy.low, high: accuracy.high }];
+    }
     if (parity === null) return [];
     return [{ ...at, worth: parity.cosine, low: parity.cosine, high: parity.cosine }];
   });
@@ -58,7 +60,7 @@ function draw(points: readonly Point[], byAccuracy: boolean): Markup {
     byAccuracy ? `${(value * 100).toFixed(Math.max(0, digits - 2))} %` : value.toFixed(digits);
   const front = paretoFront(points);
   const places = placeLabels(
-    points.map((p) => ({ x: x.at(p.cost), y: y.at(p.worth), text: shorten(p.candidate.name, 22) })),
+    points.map((p) => ({ x: x.at(p.cost), y: y.at(p.worth), text: truncate(p.candidate.name, 22) })),
     points.flatMap((p) => whiskers(p, x, y)),
     { x: LEFT, y: TOP, width: RIGHT - LEFT, height: BOTTOM - TOP },
   );
@@ -108,7 +110,7 @@ function mark(
   return markup`<g><title>${p.candidate.name}: ${formatMs(p.cost)} (p99 ${formatMs(p.slow)}), ${worthText(p.worth)} [${worthText(p.low)}, ${worthText(p.high)}]</title>
 <g stroke="var(${color})" stroke-width="1.5" opacity=".45"><line x1="${cx}" x2="${cx}" y1="${y.at(p.low)}" y2="${y.at(p.high)}"/><line x1="${cx - 4}" x2="${cx + 4}" y1="${y.at(p.low)}" y2="${y.at(p.low)}"/><line x1="${cx - 4}" x2="${cx + 4}" y1="${y.at(p.high)}" y2="${y.at(p.high)}"/><line x1="${cx}" x2="${x.at(p.slow)}" y1="${cy}" y2="${cy}"/></g>
 <circle cx="${cx}" cy="${cy}" r="5.5" fill="var(${color})" stroke="var(--card)" stroke-width="2"/>
-<text class="name" x="${label.x}" y="${label.y}" text-anchor="${label.anchor}" stroke="var(--card)" stroke-width="4" paint-order="stroke" stroke-linejoin="round">${shorten(p.candidate.name, 22)}</text></g>`;
+<text class="name" x="${label.x}" y="${label.y}" text-anchor="${label.anchor}" stroke="var(--card)" stroke-width="4" paint-order="stroke" stroke-linejoin="round">${truncate(p.candidate.name, 22)}</text></g>`;
 }
 
 /** The areas the whiskers of a point take. */

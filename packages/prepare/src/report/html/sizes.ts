@@ -1,7 +1,7 @@
 /** Chart: bytes on disk and compressed, one pair of bars per candidate. */
 import type { CandidateReport } from '@slipway/core';
 import { formatBytes, formatChange } from '../format.ts';
-import { shorten } from './labels.ts';
+import { truncate } from '../text.ts';
 import { markup, type Markup } from './markup.ts';
 import { COLOR } from './verdicts.ts';
 
@@ -24,7 +24,7 @@ export function sizesChart(candidates: readonly CandidateReport[]): Markup {
     const change = source === undefined || i === 0 ? '' : formatChange(size.bytes, source.bytes);
     const packed = source === undefined || i === 0 ? '' : formatChange(size.compressedBytes, source.compressedBytes);
     return markup`<g><title>${candidate.name}: ${size.bytes} bytes, ${size.compressedBytes} compressed</title>
-<text class="name" x="${LABEL - 12}" y="${y + thick - 1 + 4}" text-anchor="end">${shorten(candidate.name, 18)}</text>
+<text class="name" x="${LABEL - 12}" y="${y + thick - 1 + 4}" text-anchor="end">${truncate(candidate.name, 18)}</text>
 <rect x="${LABEL}" y="${y}" width="${bar(size.bytes)}" height="${thick}" rx="3" fill="var(${COLOR[candidate.verdict]})"/>
 <text x="${LABEL + bar(size.bytes) + 8}" y="${y + thick / 2 + 4}">${formatBytes(size.bytes)} <tspan class="faint" dx="4">${change}</tspan></text>
 <rect x="${LABEL}" y="${y + thick + 3}" width="${bar(size.compressedBytes)}" height="${thin}" rx="2" fill="var(--bar)"/>

@@ -1,7 +1,7 @@
 /** Chart: the share of zeros in every weight tensor of every candidate, as a heat map. */
 import type { CandidateReport, LayerSparsity } from '@slipway/core';
 import { formatCount, formatShare } from '../format.ts';
-import { shorten } from './labels.ts';
+import { truncate } from '../text.ts';
 import { markup, type Markup } from './markup.ts';
 
 /** More rows than this are no picture any more; the largest tensors are shown. */
@@ -21,8 +21,9 @@ export interface SparsityChart {
 export function sparsityChart(candidates: readonly CandidateReport[]): SparsityChart | null {
   const columns = candidates.filter((c) => c.sparsity.length > 0);
   const layers = new Map<string, LayerSparsity>();
-  for (const { sparsity } of columns)
+  for (const { sparsity } of columns) {
     for (const layer of sparsity) if (!layers.has(layer.name)) layers.set(layer.name, layer);
+  }
   if (layers.size === 0) return null;
   const largest = [...layers.values()].sort((a, b) => b.elements - a.elements).slice(0, MAX_LAYERS);
   const names = new Set(largest.map((layer) => layer.name));
@@ -30,7 +31,7 @@ export function sparsityChart(candidates: readonly CandidateReport[]): SparsityC
   const cell = (WIDTH - LABEL) / columns.length;
   const head = columns.map(
     (c, i) =>
-      markup`<text class="name" x="${LABEL + (i + 0.5) * cell}" y="15" text-anchor="middle">${shorten(c.name, Math.floor(cell / 8))}</text>`,
+      markup`<text class="name" x="${LABEL + (i + 0.5) * cell}" y="15" text-anchor="middle">${truncate(c.name, Math.floor(cell / 8))}</text>`,
   );
   const body = rows.map((layer, r) => {
     const y = HEAD + r * ROW;
@@ -42,7 +43,7 @@ export function sparsityChart(candidates: readonly CandidateReport[]): SparsityC
         cell,
       ),
     );
-    return markup`<text x="0" y="${y + 16}"><title>${layer.name}</title>${shorten(layer.name, 26)}</text>
+    return markup`<text x="0" y="${y + 16}"><title>${layer.name}</title>${truncate(layer.name, 26)}</text>
 <text class="faint" x="${LABEL - 14}" y="${y + 16}" text-anchor="end">${layer.operator} · ${formatCount(layer.elements)}</text>${cells}`;
   });
   const chart = markup`<svg viewBox="0 0 ${WIDTH} ${HEAD + rows.length * ROW}" role="img" aria-label="Share of zeros per layer">${head}${body}</svg>`;
@@ -50,8 +51,9 @@ export function sparsityChart(candidates: readonly CandidateReport[]): SparsityC
 }
 
 function heat(layer: LayerSparsity | undefined, x: number, y: number, width: number): Markup {
-  if (layer === undefined)
+  if (layer === undefined) {
     return markup`<text class="faint" x="${x + width / 2}" y="${y + 16}" text-anchor="middle">–</text>`;
+  }
   const share = layer.elements === 0 ? 0 : layer.zeros / layer.elements;
   return markup`<g><title>${layer.name}: ${layer.zeros} of ${layer.elements} ${layer.dtype} weights are zero</title>
 <rect x="${x + 2}" y="${y + 1}" width="${width - 4}" height="${ROW - 3}" rx="4" fill="rgba(var(--heat),${(0.05 + 0.75 * share).toFixed(3)})"/>
