@@ -25,14 +25,15 @@ export function findConfig(directory: string): string | null {
 }
 
 /**
- * The configuration of `--config`, or of the nearest config file.
+ * The configuration of `--config`, or of the nearest config file; with the store of `--store` when that is given.
  * @throws CONFIG_NOT_FOUND, CONFIG_UNREADABLE, CONFIG_INVALID
  */
-export async function loadConfig(context: Context, given: string | undefined): Promise<Config> {
+export async function loadConfig(context: Context, given: string | undefined, store?: string): Promise<Config> {
   const file = given === undefined ? findConfig(context.cwd) : path.resolve(context.cwd, given);
   if (file === null) throw fail('CONFIG_NOT_FOUND', { directory: context.cwd });
   if (!existsSync(file)) throw fail('FILE_NOT_FOUND', { path: file });
-  return compileConfig(await importDefault(file), file);
+  const config = compileConfig(await importDefault(file), file);
+  return store === undefined ? config : { ...config, store: path.resolve(context.cwd, store) };
 }
 
 /** The store of `--store`, of the config, or `.slipway/store` here. */

@@ -19,6 +19,8 @@ export interface Context {
   readonly note: (text: string) => void;
   /** One line that is overwritten by the next, on stderr; plain lines when it is no terminal. `null` clears it. */
   readonly progress: (text: string | null) => void;
+  /** stderr is a terminal: `progress` overwrites its line. */
+  readonly live: boolean;
   readonly styleOfNotes: Style;
 }
 
@@ -53,6 +55,7 @@ export function createContext(options: {
     signal: options.signal,
     json,
     interactive: streams.stdout.isTTY && !json,
+    live: streams.stderr.isTTY,
     styleOfNotes: styles.notes,
     result(document, text) {
       if (printed) throw new Error('a verb printed two results');

@@ -13,7 +13,7 @@ export type Request =
   | { readonly kind: 'help'; readonly verb: Verb | null; readonly text: string }
   | { readonly kind: 'version' };
 
-export const JSON_FLAG = 'Print one JSON document on stdout, and nothing else there.';
+const JSON_FLAG = 'Print one JSON document on stdout, and nothing else there.';
 
 /** @throws USAGE */
 export function parse(verbs: readonly Verb[], argv: readonly string[], style: Style): Request {

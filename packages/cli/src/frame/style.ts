@@ -7,6 +7,7 @@ import { stripVTControlCharacters, styleText } from 'node:util';
 export interface Style {
   /** Columns to stay within. */
   readonly width: number;
+  readonly color: boolean;
   readonly bold: (text: string) => string;
   readonly dim: (text: string) => string;
   readonly green: (text: string) => string;
@@ -31,6 +32,7 @@ export function styleFor(stream: StreamFacts, env: Readonly<Record<string, strin
       color ? styleText(format, text, { validateStream: false }) : text;
   return {
     width: stream.isTTY === true ? (stream.columns ?? 80) : WIDTH_OF_A_PIPE,
+    color,
     bold: paint('bold'),
     dim: paint('dim'),
     green: paint('green'),

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { openStore } from '@slipway/core';
 import type { Bundle } from '@slipway/ship';
-import { argument, defineVerb, text, type Verb, withDefault } from '../frame/declare.ts';
+import { argument, defineVerb, text, type Verb } from '../frame/declare.ts';
 import type { Style } from '../frame/style.ts';
 import { facts } from '../frame/table.ts';
 import { bytes, count } from '../frame/units.ts';
@@ -22,10 +22,7 @@ export const bundle: Verb = defineVerb({
   arguments: { release: argument('NAME, NAME:VERSION, NAME@ALIAS or sha256:DIGEST.') },
   options: {
     output: text('directory', 'Where to write it. Default: NAME-bundle here.', 'directory'),
-    platform: withDefault(
-      text('os/cpu', 'The platform it is for; only the one you are on can be made.'),
-      `${process.platform}/${process.arch}`,
-    ),
+    platform: text('os/cpu', 'The platform it is for, such as linux/x64. Default, and all that can be made: this one.'),
     store: shared.store,
     config: shared.config,
   },
@@ -44,7 +41,7 @@ export const bundle: Verb = defineVerb({
       application: fileURLToPath(new URL('../..', import.meta.url)),
       omit: OMIT,
       node: realpathSync(process.execPath),
-      platform: given.platform,
+      platform: given.platform ?? `${process.platform}/${process.arch}`,
       onProgress: (step) => context.progress(`Bundling ${release.name}:${release.version}: ${step}`),
     });
     const document = { ...made, release: release.digest, run: path.join(made.directory, 'run') };
