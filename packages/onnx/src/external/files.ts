@@ -29,8 +29,9 @@ export interface ExternalRange {
 
 /** Location as path components, when it is relative, inside, and means the same on every system. */
 function components(location: string): readonly string[] | undefined {
-  if (location.includes('\0') || location.includes('\\') || location.startsWith('/') || /^[A-Za-z]:/.test(location))
+  if (location.includes('\0') || location.includes('\\') || location.startsWith('/') || /^[A-Za-z]:/.test(location)) {
     return undefined;
+  }
   const parts = location.split('/').filter((part) => part !== '.' && part !== '');
   return parts.length === 0 || parts.includes('..') ? undefined : parts;
 }
@@ -49,14 +50,16 @@ export function openExternal(
     fail('EXTERNAL_DATA', { path: directory, tensor: initializer.name, problem });
 
   const needed = rawByteLength(initializer.dtype, countOf(initializer));
-  if (Number.isNaN(needed))
+  if (Number.isNaN(needed)) {
     throw refuse(`is given for the dtype ${initializer.dtype}, whose elements have no fixed size`);
+  }
   if (length !== null && length !== needed) {
     throw refuse(`has length ${length}, ${initializer.dtype}[${initializer.dims.join(', ')}] needs ${needed} bytes`);
   }
   const parts = components(location);
-  if (parts === undefined)
+  if (parts === undefined) {
     throw refuse(`is at "${location}", which is not a relative path inside the folder of the model`);
+  }
 
   let path = directory;
   for (const [index, part] of parts.entries()) {

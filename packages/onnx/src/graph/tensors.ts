@@ -36,8 +36,9 @@ export function mapNodeTensors(node: Node, change: TensorChange): Node {
       if (value !== attribute.value) set({ ...attribute, value });
     } else if (attribute.kind === 'tensors') {
       const value = attribute.value.map((tensor) => change(tensor, 'attribute'));
-      if (value.some((tensor, index) => tensor !== attribute.value[index]))
+      if (value.some((tensor, index) => tensor !== attribute.value[index])) {
         set({ ...attribute, value: Object.freeze(value) });
+      }
     }
   }
   return mapSubgraphs(attributes === undefined ? node : withNode(node, { attributes }), (graph) =>
