@@ -123,6 +123,11 @@ describe('what a wrong config is told', () => {
       'recipe[0].rule: must be one of "mean", "threshold", "ratio", not "men", did you mean "mean"?',
     ],
     [
+      'a rule without its value',
+      recipe({ pass: 'prune.magnitude', rule: 'ratio' }),
+      'recipe[0].ratio: is needed by the rule "ratio"',
+    ],
+    [
       'a pass that was not called',
       recipe(quantize.static),
       'recipe[0]: must be an object, not a function (is it missing its parentheses?)',
