@@ -50,7 +50,7 @@ export async function openCache(directory: string, log: Logger): Promise<StageCa
   const temporary = path.join(directory, 'tmp');
   const own = path.join(temporary, `${hostname()}.${process.pid}.${randomUUID()}`);
   await guarded(directory, 'creating the stage cache', async () => {
-    await mkdir(own, { recursive: true });
+    await makeDirectory(own);
     await removeOrphans(temporary);
   });
   return new DiskCache(directory, own, log);
@@ -76,7 +76,7 @@ class DiskCache implements StageCache {
       const entry: Entry = { value, files: await describeFiles(making) };
       await writeFile(path.join(making, ENTRY_FILE), JSON.stringify({ digest: digestOfJson(entry), entry }));
       const place = this.#place(kind, material);
-      await mkdir(path.dirname(place), { recursive: true });
+      await makeDirectory(path.dirname(place));
       try {
         await rename(making, place);
       } catch (error) {
@@ -111,7 +111,7 @@ class DiskCache implements StageCache {
 
   async scratch(): Promise<string> {
     const directory = path.join(this.#own, randomUUID());
-    await guarded(directory, 'creating a temporary directory', () => mkdir(directory, { recursive: true }));
+    await guarded(directory, 'creating a temporary directory', () => makeDirectory(directory));
     return directory;
   }
 
@@ -163,6 +163,21 @@ async function describeFiles(directory: string): Promise<Entry['files']> {
       return { path: name, size: (await stat(at)).size, digest: await digestOfFile(at) };
     }),
   );
+}
+
+/**
+ * Create a directory and what is above it. Step by step when that fails, because Node's own recursion then says ENOENT of a
+ * read-only file system.
+ */
+async function makeDirectory(directory: string): Promise<void> {
+  try {
+    await mkdir(directory, { recursive: true });
+  } catch (error) {
+    const above = path.dirname(directory);
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === directory) throw error;
+    await makeDirectory(above);
+    await mkdir(directory);
+  }
 }
 
 /** Remove the temporary directories of processes of this host that are gone. */

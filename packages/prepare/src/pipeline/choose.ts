@@ -62,7 +62,7 @@ function figure(objective: Objective, { report }: Contender): number {
 
 /** The best of those that passed, or null. */
 export function choose(objective: Objective, passed: readonly Contender[], seed: number): Contender | null {
-  const [best] = [...passed].sort((a, b) => figure(objective, a) - figure(objective, b));
+  const [best] = [...passed].sort((a, b) => figure(objective, a) - figure(objective, b) || bytesOf(a) - bytesOf(b));
   if (best === undefined) return null;
   const source = passed.find(({ report }) => report.name === SOURCE);
   if (source !== undefined) return compare(objective, best, source, seed) === 'better' ? best : source;

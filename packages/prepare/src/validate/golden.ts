@@ -113,7 +113,7 @@ function toleranceOf(outputs: readonly Tensors[], difference: number, quantized:
   const all = outputs.flatMap((each) => Object.values(each));
   // Whole numbers and text are right or wrong.
   if (all.every(({ dtype }) => !dtype.startsWith('float')) && difference === 0) return { absolute: 0, relative: 0 };
-  const scale = Math.max(...all.map(largest), Number.MIN_VALUE);
+  const scale = Math.max(0, ...all.map(largest));
   const half = all.some(({ dtype }) => dtype === 'float16') ? 100 : 1;
   const floor = scale * (quantized ? QUANTIZATION_STEP : ROUNDING * half);
   // A difference far above rounding is the model's own and needs less margin.
@@ -121,8 +121,9 @@ function toleranceOf(outputs: readonly Tensors[], difference: number, quantized:
   return { absolute: roundUp(Math.max(floor, seen)), relative: RELATIVE * half };
 }
 
-/** To 1, 2 or 5 of a power of ten. */
+/** To 1, 2 or 5 of a power of ten; nothing stays nothing. */
 export function roundUp(value: number): number {
+  if (value === 0) return 0;
   const exponent = Math.floor(Math.log10(value));
   const digit = [1, 2, 5, 10].find((each) => each * 10 ** exponent >= value * (1 - 1e-12)) ?? 10;
   // Through text: 5 × 10^-3 is not 0.005 in binary arithmetic.

@@ -1,0 +1,192 @@
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { openStore, prune, quantize, search, tensor, writeNpz } from '@slipway/core';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { makeProject, type Project } from '../testing/projects.ts';
+import { build } from './build.ts';
+import type { BuildProgress } from './hooks.ts';
+
+let project: Project;
+beforeEach(async () => {
+  project = await makeProject();
+});
+afterEach(() => project.remove());
+
+const inside = (...parts: string[]): string => path.join(project.directory, '.slipway', ...parts);
+const releases = async (): Promise<number> => (await (await openStore(project.config().store)).list()).length;
+
+describe('build', () => {
+  it('measures the source and releases it', async () => {
+    const events: BuildProgress[] = [];
+    const result = await build(project.config(), { progress: (event) => events.push(event) });
+    expect(result.failure).toBeNull();
+    expect(result.release).toMatchObject({ name: 'tiny', version: 1 });
+    const [source] = result.report.candidates;
+    expect(source).toMatchObject({ name: 'source', verdict: 'winner', reason: 'the only candidate that passed' });
+    expect(source!.accuracy).toMatchObject({ value: 0.9, total: 200 });
+    expect(source!.latency!.p50Ms).toBeGreaterThan(0);
+    expect(source!.peakRssBytes).toBeGreaterThan(1e6);
+    expect(source!.parity).toMatchObject({ sqnrDb: null, argmaxAgreement: 1, rows: 200 });
+    expect(JSON.parse(readFileSync(result.files.json, 'utf8'))).toEqual(result.report);
+    expect(readFileSync(result.files.html, 'utf8')).toContain('tiny');
+    expect([...new Set(events.map((event) => event.stage))]).toEqual([
+      'import',
+      'data',
+      'passes',
+      'evaluate',
+      'measure',
+      'release',
+    ]);
+    const { golden, lineage, files } = result.release!.manifest;
+    expect(golden!.count).toBeGreaterThanOrEqual(8);
+    expect(lineage.steps.map((step) => step.pass)).toEqual(['import']);
+    expect(files.map((file) => file.path)).toEqual(['golden.npz', 'model.onnx']);
+  });
+
+  it('gives the same release again, from a full and from an empty cache', async () => {
+    const config = project.config({ recipe: [prune.magnitude({ rule: 'ratio', ratio: 0.5 })] });
+    const first = await build(config);
+    const again = await build(config);
+    expect(again.release).toMatchObject({ digest: first.release!.digest, version: 1 });
+    rmSync(inside('cache'), { recursive: true });
+    rmSync(inside('store'), { recursive: true });
+    const fresh = await build(config);
+    expect(fresh.release!.digest).toBe(first.release!.digest);
+    expect(await releases()).toBe(1);
+  });
+
+  it('says that latency was taken from an earlier build, and measures again when the settings differ', async () => {
+    await build(project.config());
+    const again = await build(project.config());
+    expect(again.report.candidates[0]!.latency).toMatchObject({ cached: true, iterations: 10 });
+    const more = await build(project.config({ measure: { iterations: 20, warmup: 0, threads: 1 } }));
+    expect(more.report.candidates[0]!.latency!.cached).toBe(false);
+  });
+
+  it('chooses by the objective, and says what each objective would choose', async () => {
+    const candidates = { pruned: [prune.magnitude({ rule: 'ratio', ratio: 0.75 })] };
+    const { report } = await build(project.config({ recipe: search(candidates), gates: { accuracyDrop: 0.9 } }));
+    // Zeros compress: as large on disk, smaller compressed.
+    expect(report.choices.size).toBe('pruned');
+    expect(report.choices.accuracy).toBe('source');
+    expect(report.winner).toBe('pruned');
+    expect(report.candidates[1]!.reason).toMatch(/^smallest: as large as source on disk, −\d+ % compressed$/);
+    const zeros = report.candidates[1]!.sparsity[0]!;
+    expect(zeros.zeros / zeros.elements).toBeCloseTo(0.75, 2);
+  });
+
+  it('releases nothing when no candidate passes, and names the gate that came closest', async () => {
+    const recipe = search({ pruned: [prune.magnitude({ rule: 'ratio', ratio: 0.9 })] });
+    const { report, release, failure, files } = await build(project.config({ recipe, gates: { accuracy: 0.95 } }));
+    expect(release).toBeNull();
+    expect(failure).toMatchObject({ code: 'GATE_FAILED', exitCode: 7 });
+    expect(failure!.message).toContain('"source" came closest: accuracy 90.00 %, at least 95.00 %');
+    expect(report.candidates.map((candidate) => candidate.verdict)).toEqual(['failed', 'failed']);
+    expect(existsSync(files.html)).toBe(true);
+    expect(await releases()).toBe(0);
+  });
+
+  it('reports a candidate that cannot be made and goes on', async () => {
+    const recipe = search({ hopeless: [quantize.static()] });
+    const { report, release } = await build(project.config({ recipe }));
+    expect(report.candidates[1]).toMatchObject({ name: 'hopeless', verdict: 'error', gates: [], size: null });
+    expect(report.candidates[1]!.reason).not.toContain(project.directory);
+    expect(release!.version).toBe(1);
+  });
+
+  it('works without any data, and says that accuracy was not measured', async () => {
+    const recipe = search({ pruned: [prune.magnitude({ rule: 'ratio', ratio: 0.5 })] });
+    const { report, release } = await build(project.config({ data: {}, recipe }));
+    expect(release).not.toBeNull();
+    expect(report.rows).toEqual({ calibration: 0, evaluation: 0 });
+    for (const candidate of report.candidates) {
+      expect(candidate.accuracy).toBeNull();
+      expect(candidate.parity!.rows).toBe(32);
+      expect(candidate.notes.join()).toContain('accuracy was not measured');
+    }
+    // A gate on what cannot be measured is not passed.
+    expect((await build(project.config({ data: {}, gates: { accuracy: 0.1 } }))).failure).toMatchObject({
+      code: 'GATE_FAILED',
+    });
+  });
+});
+
+describe('a model with a fixed batch', () => {
+  it('is evaluated row by row', async () => {
+    const fixed = await makeProject(1);
+    try {
+      const { report, release } = await build(fixed.config());
+      expect(report.candidates[0]!.accuracy).toMatchObject({ value: 0.9, total: 200 });
+      expect(release!.manifest.golden!.count).toBe(8);
+    } finally {
+      fixed.remove();
+    }
+  });
+});
+
+describe('bad data', () => {
+  const write = (name: string, rows: number, labels: number): void => {
+    const x = tensor('float32', [rows, 16], new Float32Array(rows * 16).fill(0.5));
+    const answers = tensor('int64', [labels], new BigInt64Array(labels));
+    writeFileSync(
+      path.join(project.directory, name),
+      writeNpz([
+        ['x', x],
+        ['labels', answers],
+      ]),
+    );
+  };
+  const failing = (data: object): Promise<unknown> => build(project.config({ data })).catch((error: unknown) => error);
+
+  it('is refused when evaluation rows are calibration rows', async () => {
+    const rows = (from: number, to: number): object => ({ inputs: 'evaluation.npz', rows: [from, to] });
+    const error = await failing({ calibration: rows(0, 50), evaluation: rows(40, 100) });
+    expect(error).toMatchObject({ code: 'DATA_OVERLAP', params: { count: 10, row: 40 } });
+  });
+
+  it('is refused when labels and rows differ in number', async () => {
+    write('uneven.npz', 4, 3);
+    expect(await failing({ evaluation: 'uneven.npz' })).toMatchObject({ code: 'DATA_MISMATCH' });
+  });
+
+  it('is refused when there are no rows', async () => {
+    write('empty.npz', 0, 0);
+    expect(await failing({ evaluation: 'empty.npz' })).toMatchObject({ code: 'DATA_EMPTY' });
+  });
+
+  it('is refused when a label is no class, or the output is unknown', async () => {
+    const labels = tensor('int64', [1], BigInt64Array.of(7n));
+    const x = tensor('float32', [1, 16], new Float32Array(16));
+    writeFileSync(
+      path.join(project.directory, 'seven.npz'),
+      writeNpz([
+        ['x', x],
+        ['labels', labels],
+      ]),
+    );
+    const error = await failing({ evaluation: 'seven.npz' });
+    expect(error).toMatchObject({ code: 'DATA_MISMATCH' });
+    expect(String(error)).toContain('has the classes 0 to 2');
+    expect(await failing({ evaluation: 'evaluation.npz', output: 'logits' })).toMatchObject({ code: 'DATA_MISMATCH' });
+  });
+
+  it('leaves nothing behind, and the next build works', async () => {
+    await failing({ evaluation: 'missing.npz' });
+    expect(readdirSync(inside('cache', 'tmp'))).toEqual([]);
+    expect((await build(project.config())).release!.version).toBe(1);
+  });
+});
+
+describe('a bad source', () => {
+  it.each([
+    ['text', 'hello', 'MODEL_FORMAT'],
+    ['nothing', '', 'MODEL_FORMAT'],
+  ])('%s is refused', async (_, content, code) => {
+    writeFileSync(path.join(project.directory, 'model.onnx'), content);
+    await expect(build(project.config())).rejects.toMatchObject({ code });
+  });
+
+  it('that is not there is refused', async () => {
+    await expect(build(project.config({ source: 'other.onnx' }))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+  });
+});
