@@ -1,0 +1,34 @@
+/**
+ * Where versions come from. A source only says what is there now; the catalog decides what to load and what to drop.
+ */
+import type { Digest, ServingHints } from '@slipway/core';
+
+/** A version that could be loaded. */
+export interface Candidate {
+  readonly model: string;
+  readonly version: number;
+  /** Different content, different fingerprint. */
+  readonly fingerprint: string;
+  /** False while files still change: somebody is copying. */
+  readonly complete: boolean;
+  readonly labels: readonly string[];
+  readonly digest: Digest | null;
+  /** Whether it is wanted even when it is not the newest. */
+  readonly pinned: boolean;
+  /** What a runner can load: a model directory or an `.onnx` file; and what the model asks of its server. */
+  locate(): Promise<{ readonly path: string; readonly serving: ServingHints }>;
+}
+
+export interface Listing {
+  /** Every model of the source, also one without versions (yet). */
+  readonly models: ReadonlyMap<string, readonly Candidate[]>;
+  /** What was found and is not used, and why. */
+  readonly warnings: readonly string[];
+}
+
+export interface Source {
+  /** For messages. */
+  readonly description: string;
+  /** @throws what reading met; the catalog then keeps what it has */
+  scan(): Promise<Listing>;
+}

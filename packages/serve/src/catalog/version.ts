@@ -1,0 +1,152 @@
+/**
+ * One loaded version: its runners, kept alive, and the scheduler that feeds them. `open` returns only once a runner has
+ * loaded the model and reproduced its golden samples; from then on runners come and go without the clients noticing more
+ * than the requests that were executing.
+ */
+import { asSlipwayError, type Clock, type Digest, type Logger, type Signature, type SlipwayError } from '@slipway/core';
+import { type Runner, type RunnerExit, type SupervisedState, type Supervisor, superviseRunner } from '@slipway/runtime';
+import { BATCHING_DEFAULTS, type BatchingOptions } from '../options.ts';
+import type { ServedVersion } from '../protocols/gateway.ts';
+import { Scheduler } from '../schedule/scheduler.ts';
+import { VersionStats } from '../telemetry/stats.ts';
+import type { Candidate } from './source.ts';
+
+export interface LoadOptions {
+  readonly threads: number;
+  readonly runners: number;
+  /** What the server was told; it wins over what the model asks. */
+  readonly batching: BatchingOptions;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** All runners are gone for good. */
+  readonly onFailed: (error: SlipwayError) => void;
+}
+
+/** Calls given to a runner at a time: one executes while the tensors of the next are brought over. */
+const CALLS_PER_RUNNER = 2;
+
+export type RestartReason = RunnerExit['reason'];
+
+export class LoadedVersion implements ServedVersion {
+  readonly model: string;
+  readonly version: number;
+  readonly digest: Digest | null;
+  readonly signature: Signature;
+  readonly scheduler: Scheduler;
+  readonly stats: VersionStats;
+  readonly loadSeconds: number;
+  /** Ends of runners that were ready, by reason. */
+  readonly restarts: Map<RestartReason, number>;
+  readonly #supervisors: readonly Supervisor[];
+
+  private constructor(
+    candidate: Candidate,
+    scheduler: Scheduler,
+    stats: VersionStats,
+    signature: Signature,
+    loadSeconds: number,
+    restarts: Map<RestartReason, number>,
+    supervisors: readonly Supervisor[],
+  ) {
+    this.model = candidate.model;
+    this.version = candidate.version;
+    this.digest = candidate.digest;
+    this.signature = signature;
+    this.scheduler = scheduler;
+    this.stats = stats;
+    this.loadSeconds = loadSeconds;
+    this.restarts = restarts;
+    this.#supervisors = supervisors;
+  }
+
+  /** @throws why the model cannot be loaded */
+  static async open(candidate: Candidate, options: LoadOptions): Promise<LoadedVersion> {
+    const { clock, logger } = options;
+    const startedAt = clock.now();
+    const label = `${candidate.model}:${candidate.version}`;
+    const { path, serving } = await candidate.locate();
+    const stats = new VersionStats();
+    const restarts = new Map<RestartReason, number>();
+    const ready = new Set<Runner>();
+    let scheduler: Scheduler | null = null;
+
+    const follow = (): ((event: { state: SupervisedState; exit: RunnerExit | null }) => void) => {
+      let current: Runner | null = null;
+      return ({ state, exit }) => {
+        if (current !== null) {
+          ready.delete(current);
+          scheduler?.detach(current);
+          current = null;
+        }
+        if (exit !== null) {
+          restarts.set(exit.reason, (restarts.get(exit.reason) ?? 0) + 1);
+          logger.warn(
+            { event: 'runner.ended', model: candidate.model, version: candidate.version, ...exit },
+            'runner ended',
+          );
+        }
+        if (state.kind === 'ready') {
+          current = state.runner;
+          ready.add(current);
+          scheduler?.attach(current, CALLS_PER_RUNNER);
+        }
+        if (state.kind === 'failed' && scheduler !== null && ready.size === 0) options.onFailed(state.error);
+      };
+    };
+    const supervisors = Array.from({ length: options.runners }, () =>
+      superviseRunner(
+        { model: label, path, session: { threads: serving.threads ?? options.threads }, logger },
+        { onEvent: follow(), clock, giveUpAfter: 6 },
+      ),
+    );
+    try {
+      const [first] = await Promise.all(supervisors.map((supervisor) => supervisor.ready()));
+      if (first === undefined) throw new Error('no runners');
+      scheduler = new Scheduler({
+        model: candidate.model,
+        signature: first.signature,
+        limits: {
+          ...BATCHING_DEFAULTS,
+          ...definedOnly({
+            maxBatchSize: serving.maxBatchSize,
+            latencyBudgetMs: serving.latencyBudgetMs,
+            maxQueueRows: serving.maxQueueRows,
+          }),
+          ...options.batching,
+        },
+        clock,
+        defer: setImmediate,
+        observer: { batch: (rows) => stats.batch.observe(rows) },
+      });
+      for (const runner of ready) scheduler.attach(runner, CALLS_PER_RUNNER);
+      const seconds = (clock.now() - startedAt) / 1000;
+      return new LoadedVersion(candidate, scheduler, stats, first.signature, seconds, restarts, supervisors);
+    } catch (error) {
+      await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
+      throw asSlipwayError(error);
+    }
+  }
+
+  /** The runners that are up. */
+  runners(): Runner[] {
+    return this.#supervisors.flatMap(({ state }) => (state.kind === 'ready' ? [state.runner] : []));
+  }
+
+  /** Finish what was submitted, for at most `graceMs`, then end the runners. */
+  async close(clock: Clock, graceMs: number, error: SlipwayError): Promise<void> {
+    await Promise.race([
+      this.scheduler.drained(),
+      new Promise<void>((resolve) => {
+        clock.after(graceMs, resolve);
+      }),
+    ]);
+    this.scheduler.abort(error);
+    await Promise.all(this.#supervisors.map((supervisor) => supervisor.stop()));
+  }
+}
+
+function definedOnly(
+  options: Record<keyof Omit<BatchingOptions, 'maxQueueBytes'>, number | undefined>,
+): BatchingOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,52 @@
+/**
+ * Decimals of 16 to 22 digits to float64, correctly rounded: what Python prints for most floats, and what
+ * `mantissa / 10^n` in float64 cannot do because the mantissa does not fit.
+ *
+ * The mantissa is held as an unevaluated sum of two float64, and the quotient is corrected by its remainder, which
+ * Dekker's exact product gives. When the correction is too close to a rounding boundary to be sure (one in ~10^9), the
+ * answer is NaN and the caller asks `Number`, which is always right and several times slower.
+ */
+import { POWERS_OF_TEN } from './numbers.ts';
+
+const SPLITTER = 134217729; // 2^27 + 1
+const ZERO = 0x30;
+const DOT = 0x2e;
+
+/** The rounding error of the float64 product `product` of `a` and `b` (Dekker 1971). */
+function productError(a: number, b: number, product: number): number {
+  const ca = SPLITTER * a;
+  const ah = ca - (ca - a);
+  const al = a - ah;
+  const cb = SPLITTER * b;
+  const bh = cb - (cb - b);
+  const bl = b - bh;
+  return ah * bh - product + ah * bl + al * bh + al * bl;
+}
+
+/** @param start first digit, @param end after the last; digits with one point, `decimals` of them after it */
+export function longDecimal(bytes: Uint8Array, start: number, end: number, decimals: number): number {
+  let head = 0;
+  let tail = 0;
+  let tailDigits = 0;
+  for (let at = start; at < end; at++) {
+    const byte = bytes[at] as number;
+    if (byte === DOT) continue;
+    if (head < 1e14) head = head * 10 + (byte - ZERO);
+    else {
+      tail = tail * 10 + (byte - ZERO);
+      tailDigits++;
+    }
+  }
+  if (tailDigits > 7 || decimals > 22) return NaN;
+  const scale = POWERS_OF_TEN[tailDigits] as number;
+  const shifted = head * scale;
+  const numerator = shifted + tail;
+  const numeratorError = productError(head, scale, shifted) + (tail - (numerator - shifted));
+  const divisor = POWERS_OF_TEN[decimals] as number;
+  const quotient = numerator / divisor;
+  const product = quotient * divisor;
+  const remainder = numerator - product - productError(quotient, divisor, product) + numeratorError;
+  const correction = remainder / divisor;
+  const low = quotient + correction * (1 - 1e-9);
+  return low === quotient + correction * (1 + 1e-9) ? low : NaN;
+}

@@ -1,0 +1,124 @@
+/**
+ * What a caller asks for (`ServeOptions`, partial) and what the server runs on (`ServeSettings`, total), with one
+ * `compile` between them.
+ */
+import { type Clock, fail, isModelName, LIMITS, type Logger, type Store, systemClock } from '@slipway/core';
+
+export interface ModelSource {
+  /** What clients call it. */
+  readonly name: string;
+  /** An `.onnx` file, a model directory (with `slipway.json`), or a directory of numbered versions. */
+  readonly path: string;
+}
+
+export interface BatchingOptions {
+  /** Rows in one call to a runner, at most. Default 64. */
+  readonly maxBatchSize?: number;
+  /** How long a batch may take because of batching, milliseconds, by estimate. Default 50. */
+  readonly latencyBudgetMs?: number;
+  /** Rows that may wait, per model. Default 4096. */
+  readonly maxQueueRows?: number;
+  /** Bytes of tensors that may wait, per model. Default 256 MiB. */
+  readonly maxQueueBytes?: number;
+}
+
+export interface ServeOptions {
+  /** Every model in this store is served: its newest release, and releases with an alias. */
+  readonly store?: Pick<Store, 'directory' | 'list' | 'checkout'>;
+  readonly models?: readonly ModelSource[];
+  /** Default 127.0.0.1. */
+  readonly host?: string;
+  /** Port of the protocols; 0 picks a free one. Default 8501. */
+  readonly restPort?: number;
+  /** Port of administration and metrics; 0 picks a free one. Default 8502. */
+  readonly adminPort?: number;
+  /** Address of administration. Default: the loopback interface. */
+  readonly adminHost?: string;
+  /** Threads per runner. Default: what the machine gives, shared between the models. */
+  readonly threads?: number;
+  /** Runners per model version. Default 1. */
+  readonly runners?: number;
+  readonly batching?: BatchingOptions;
+  /** One request body, bytes, also after decompression. Default 64 MiB. */
+  readonly maxBodyBytes?: number;
+  /** Open connections. Default 10 000. */
+  readonly maxConnections?: number;
+  /** How often the sources are looked at, milliseconds. Default 1000. */
+  readonly pollIntervalMs?: number;
+  /** A version directory must not have changed for so long before it is loaded, milliseconds. Default 1000. */
+  readonly settleMs?: number;
+  /** How long a request may take from its last byte to its answer, milliseconds. Default 30 000. */
+  readonly requestTimeoutMs?: number;
+  /** How long the headers may take to arrive, milliseconds. Default 10 000. */
+  readonly headersTimeoutMs?: number;
+  /** How long the whole request may take to arrive, milliseconds. Default 30 000. */
+  readonly receiveTimeoutMs?: number;
+  /** How long `close` waits for requests under way, milliseconds. Default 25 000: less than Kubernetes allows. */
+  readonly drainTimeoutMs?: number;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+}
+
+export interface ServeSettings extends Required<Omit<ServeOptions, 'batching' | 'store' | 'threads'>> {
+  readonly store: Pick<Store, 'directory' | 'list' | 'checkout'> | null;
+  /** null: by the plan for this machine. */
+  readonly threads: number | null;
+  readonly batching: BatchingOptions;
+}
+
+/** What applies where neither the caller nor the model says. */
+export const BATCHING_DEFAULTS: Required<BatchingOptions> = {
+  maxBatchSize: 64,
+  latencyBudgetMs: 50,
+  maxQueueRows: 4096,
+  maxQueueBytes: 256 * 1024 * 1024,
+};
+
+/** @throws USAGE */
+export function compileOptions(options: ServeOptions): ServeSettings {
+  const models = options.models ?? [];
+  const names = new Set<string>();
+  for (const { name } of models) {
+    if (!isModelName(name)) {
+      throw fail('USAGE', {
+        problem: `"${name}" cannot be the name of a model: use lower-case letters, digits and . _ - between them`,
+      });
+    }
+    if (names.has(name)) throw fail('USAGE', { problem: `the model "${name}" is given twice` });
+    names.add(name);
+  }
+  if (models.length === 0 && options.store === undefined) {
+    throw fail('USAGE', { problem: 'nothing to serve: give a store or models' });
+  }
+  return Object.freeze({
+    store: options.store ?? null,
+    models,
+    host: options.host ?? '127.0.0.1',
+    restPort: port(options.restPort ?? 8501, 'restPort'),
+    adminPort: port(options.adminPort ?? 8502, 'adminPort'),
+    adminHost: options.adminHost ?? '127.0.0.1',
+    threads: options.threads === undefined ? null : whole(options.threads, 'threads'),
+    runners: whole(options.runners ?? 1, 'runners'),
+    batching: options.batching ?? {},
+    maxBodyBytes: whole(options.maxBodyBytes ?? LIMITS.maxBodyBytes, 'maxBodyBytes'),
+    maxConnections: whole(options.maxConnections ?? 10_000, 'maxConnections'),
+    pollIntervalMs: whole(options.pollIntervalMs ?? 1000, 'pollIntervalMs'),
+    settleMs: options.settleMs ?? 1000,
+    requestTimeoutMs: whole(options.requestTimeoutMs ?? 30_000, 'requestTimeoutMs'),
+    headersTimeoutMs: whole(options.headersTimeoutMs ?? 10_000, 'headersTimeoutMs'),
+    receiveTimeoutMs: whole(options.receiveTimeoutMs ?? 30_000, 'receiveTimeoutMs'),
+    drainTimeoutMs: options.drainTimeoutMs ?? 25_000,
+    logger: options.logger,
+    clock: options.clock ?? systemClock,
+  });
+}
+
+function whole(value: number, name: string): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw fail('USAGE', { problem: `${name} must be a whole number of at least 1, not ${value}` });
+}
+
+function port(value: number, name: string): number {
+  if (Number.isInteger(value) && value >= 0 && value <= 65535) return value;
+  throw fail('USAGE', { problem: `${name} must be a port number (0–65535), not ${value}` });
+}

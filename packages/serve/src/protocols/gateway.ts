@@ -1,0 +1,160 @@
+/**
+ * What every protocol does with a decoded request: find the version, submit, answer when it settles, give up when the
+ * client does. A protocol adds only how a request is read and how the outputs are written.
+ */
+import { asSlipwayError, type Clock, type Signature, type SlipwayError, type Tensors } from '@slipway/core';
+import type { Exchange } from '../http/exchange.ts';
+import { type ErrorAnswer, errorAnswer } from '../http/errors.ts';
+import type { Scheduler } from '../schedule/scheduler.ts';
+import type { Outcome, VersionStats } from '../telemetry/stats.ts';
+
+/** Which version of a model a request asks for. */
+export type Selector =
+  | { readonly kind: 'latest' }
+  | { readonly kind: 'version'; readonly version: number }
+  | { readonly kind: 'label'; readonly label: string };
+
+export const LATEST: Selector = { kind: 'latest' };
+
+/** A loaded version, as protocols see it. */
+export interface ServedVersion {
+  readonly model: string;
+  readonly version: number;
+  /** What the model says of itself; what a request may look like is `scheduler.rules.accepts`. */
+  readonly signature: Signature;
+  readonly scheduler: Scheduler;
+  readonly stats: VersionStats;
+}
+
+export type VersionState = 'loading' | 'ready' | 'draining' | 'failed' | 'gone';
+
+export interface VersionStatus {
+  readonly version: number;
+  readonly state: VersionState;
+  /** Why, when it is not ready. */
+  readonly reason: string | null;
+}
+
+export interface Models {
+  names(): readonly string[];
+  /** @throws MODEL_NOT_FOUND, VERSION_NOT_FOUND, NOT_READY */
+  find(model: string, selector: Selector): ServedVersion;
+  /** @throws MODEL_NOT_FOUND, VERSION_NOT_FOUND */
+  status(model: string, selector: Selector): readonly VersionStatus[];
+  /** The only model there is, for callers that name none. @throws MODEL_NOT_FOUND */
+  only(): string;
+  readonly ready: boolean;
+}
+
+export type EncodeError = (error: SlipwayError, exchange: Exchange) => ErrorAnswer;
+
+export interface Reply {
+  readonly contentType: string;
+  readonly body: Buffer;
+  readonly headers?: readonly string[];
+}
+
+export class Gateway {
+  readonly models: Models;
+  readonly #clock: Clock;
+  /** Milliseconds a request may take; a client can ask for less, not for more. */
+  readonly #timeoutMs: number;
+  readonly #onDefect: (error: SlipwayError, exchange: Exchange) => void;
+  /** Outcomes that no loaded version can count. */
+  readonly #unrouted: (model: string, error: SlipwayError) => void;
+
+  constructor(options: {
+    models: Models;
+    clock: Clock;
+    timeoutMs: number;
+    onDefect: (error: SlipwayError, exchange: Exchange) => void;
+    unrouted: (model: string, error: SlipwayError) => void;
+  }) {
+    this.models = options.models;
+    this.#clock = options.clock;
+    this.#timeoutMs = options.timeoutMs;
+    this.#onDefect = options.onDefect;
+    this.#unrouted = options.unrouted;
+  }
+
+  /**
+   * @param decode reads the inputs from the request
+   * @param encode writes the answer
+   */
+  infer(
+    exchange: Exchange,
+    model: string,
+    selector: Selector,
+    decode: (version: ServedVersion) => { readonly inputs: Tensors; readonly timeoutMs: number | null },
+    encode: (version: ServedVersion, outputs: Tensors) => Reply,
+    encodeError: EncodeError = defaultError,
+  ): void {
+    let version: ServedVersion;
+    try {
+      version = this.models.find(model, selector);
+    } catch (thrown) {
+      const error = asSlipwayError(thrown);
+      this.#unrouted(model, error);
+      this.#answerError(exchange, error, encodeError);
+      return;
+    }
+    const { stats, scheduler } = version;
+    const started = this.#clock.now();
+    const failed = (thrown: unknown): void => {
+      const error = asSlipwayError(thrown);
+      stats.finished(outcomeOf(error), (this.#clock.now() - started) / 1000);
+      this.#answerError(exchange, error, encodeError);
+    };
+    try {
+      const { inputs, timeoutMs } = decode(version);
+      const asked = timeoutMs ?? headerTimeout(exchange) ?? this.#timeoutMs;
+      const deadline = started + Math.min(asked, this.#timeoutMs);
+      const cancel = scheduler.submit(inputs, deadline, (error, outputs, times) => {
+        if (error !== null || outputs === null) {
+          failed(error);
+          return;
+        }
+        try {
+          const { body, contentType, headers } = encode(version, outputs);
+          stats.executed(times.queueMs / 1000, times.computeMs / 1000);
+          stats.finished('ok', (this.#clock.now() - started) / 1000);
+          exchange.reply(200, contentType, body, headers);
+        } catch (thrown) {
+          failed(thrown);
+        }
+      });
+      exchange.onClose(cancel);
+    } catch (thrown) {
+      failed(thrown);
+    }
+  }
+
+  #answerError(exchange: Exchange, error: SlipwayError, encodeError: EncodeError): void {
+    if (error.code === 'INTERNAL') this.#onDefect(error, exchange);
+    const { status, body, headers } = encodeError(error, exchange);
+    exchange.reply(status, 'application/json', body, headers);
+  }
+}
+
+const defaultError: EncodeError = (error, exchange) => errorAnswer(error, exchange.id);
+
+function headerTimeout(exchange: Exchange): number | null {
+  const text = exchange.header('x-request-timeout-ms');
+  if (text === undefined) return null;
+  const value = Number(text);
+  return value > 0 ? value : null;
+}
+
+function outcomeOf(error: SlipwayError): Outcome {
+  switch (error.code) {
+    case 'QUEUE_FULL':
+      return 'rejected';
+    case 'DEADLINE_EXCEEDED':
+      return 'timeout';
+    case 'CANCELLED':
+      return 'cancelled';
+    default:
+      if (error.httpStatus === 503) return 'unavailable';
+      return error.httpStatus < 500 ? 'client_error' : 'backend_error';
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Raw tensor bytes of the binary tensor extension: little-endian, row-major, no padding; BYTES elements are a 32-bit
+ * length and that many bytes. Numeric tensors are views over the request, not copies, wherever alignment allows.
+ */
+import { elementCount, fail, fromBytes, bytesOf, type NumericDType, type Tensor } from '@slipway/core';
+
+/** @throws TENSOR_INVALID when the bytes do not make a tensor of this shape */
+export function decodeBinary(
+  datatype: NumericDType | 'string',
+  shape: readonly number[],
+  bytes: Buffer,
+  where: string,
+): Tensor {
+  if (datatype === 'string') return decodeStrings(shape, bytes, where);
+  const tensor = fromBytes(datatype, shape, bytes, where);
+  if (datatype === 'bool') {
+    for (const byte of bytes) {
+      if (byte > 1) throw fail('TENSOR_INVALID', { where, problem: `${byte} is not a BOOL, which is 0 or 1` });
+    }
+  }
+  return tensor;
+}
+
+/** BF16 has no dtype here; it is the upper half of a float32, so it becomes one, exactly. */
+export function decodeBrainFloat(shape: readonly number[], bytes: Buffer, where: string): Tensor {
+  const halves = fromBytes('uint16', shape, bytes, where);
+  const widened = Uint32Array.from(halves.data as Uint16Array, (half) => half * 65536);
+  return { dtype: 'float32', shape, data: new Float32Array(widened.buffer) };
+}
+
+function decodeStrings(shape: readonly number[], bytes: Buffer, where: string): Tensor {
+  const count = elementCount(shape, where);
+  // Four bytes at least per element: checked before the array is made.
+  if (count * 4 > bytes.length) {
+    throw fail('TENSOR_INVALID', { where, problem: `${bytes.length} bytes cannot hold ${count} BYTES elements` });
+  }
+  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+  const data: string[] = [];
+  let at = 0;
+  while (data.length < count) {
+    const length = at + 4 <= bytes.length ? bytes.readUInt32LE(at) : 0;
+    if (at + 4 + length > bytes.length) {
+      throw fail('TENSOR_INVALID', {
+        where,
+        problem: `element ${data.length} goes past the end of the ${bytes.length} bytes given`,
+      });
+    }
+    try {
+      data.push(decoder.decode(bytes.subarray(at + 4, at + 4 + length)));
+    } catch {
+      throw fail('TENSOR_INVALID', {
+        where,
+        problem: `element ${data.length} is not UTF-8, and the engine takes only text`,
+      });
+    }
+    at += 4 + length;
+  }
+  if (at !== bytes.length) {
+    throw fail('TENSOR_INVALID', {
+      where,
+      problem: `${bytes.length - at} bytes are left over after ${count} elements`,
+    });
+  }
+  return { dtype: 'string', shape, data };
+}
+
+export function encodeBinary(tensor: Tensor): Uint8Array {
+  if (tensor.dtype !== 'string') return bytesOf(tensor.data);
+  let size = 0;
+  for (const text of tensor.data) size += 4 + Buffer.byteLength(text);
+  const bytes = Buffer.allocUnsafe(size);
+  let at = 0;
+  for (const text of tensor.data) {
+    const length = bytes.write(text, at + 4);
+    bytes.writeUInt32LE(length, at);
+    at += 4 + length;
+  }
+  return bytes;
+}

@@ -1,0 +1,41 @@
+/** The answer to an inference request: JSON, or JSON followed by the raw bytes of the outputs asked for in binary. */
+import type { Tensor, Tensors } from '@slipway/core';
+import type { JsonWriter } from '../../json/writer.ts';
+import { OIP_DATATYPE } from '../dtypes.ts';
+import type { Reply, ServedVersion } from '../gateway.ts';
+import { encodeBinary } from './binary.ts';
+import type { InferRequest } from './infer-request.ts';
+
+export function writeInferReply(
+  writer: JsonWriter,
+  version: ServedVersion,
+  request: InferRequest,
+  outputs: Tensors,
+): Reply {
+  writer.reset();
+  const raw: Uint8Array[] = [];
+  writer.raw('{"model_name":').string(version.model).raw(`,"model_version":"${version.version}"`);
+  if (request.id !== null) writer.raw(',"id":').string(request.id);
+  writer.raw(',"outputs":[');
+  request.outputs.forEach(({ name, binary }, index) => {
+    const tensor = outputs[name] as Tensor;
+    writer.raw(index === 0 ? '{"name":' : ',{"name":').string(name);
+    writer.raw(`,"shape":[${tensor.shape.join(',')}],"datatype":"${OIP_DATATYPE[tensor.dtype]}"`);
+    if (binary) {
+      const bytes = encodeBinary(tensor);
+      raw.push(bytes);
+      writer.raw(`,"parameters":{"binary_data_size":${bytes.length}}}`);
+    } else {
+      writer.raw(',"data":');
+      writer.flat(tensor, 0, tensor.data.length, false);
+      writer.raw('}');
+    }
+  });
+  const json = writer.raw(']}').finish();
+  if (raw.length === 0) return { contentType: 'application/json', body: json };
+  return {
+    contentType: 'application/octet-stream',
+    body: Buffer.concat([json, ...raw]),
+    headers: ['Inference-Header-Content-Length', String(json.length)],
+  };
+}

@@ -1,0 +1,224 @@
+/**
+ * The body of an Open Inference Protocol request: JSON, or JSON followed by raw tensors (binary tensor extension), or
+ * nothing but the bytes of a single input (header length 0).
+ */
+import {
+  BYTES_PER_ELEMENT,
+  type DType,
+  elementCount,
+  fail,
+  LIMITS,
+  type Signature,
+  type Tensor,
+  type Tensors,
+  type TensorSpec,
+} from '@slipway/core';
+import { Numbers } from '../../json/numbers.ts';
+import { isObject, type JsonObject, type JsonParser, type JsonValue } from '../../json/parse.ts';
+import { readTensor } from '../../json/tensor.ts';
+import { dtypeOfDatatype } from '../dtypes.ts';
+import { decodeBinary, decodeBrainFloat } from './binary.ts';
+
+export interface RequestedOutput {
+  readonly name: string;
+  readonly binary: boolean;
+}
+
+export interface InferRequest {
+  readonly id: string | null;
+  readonly inputs: Tensors;
+  readonly outputs: readonly RequestedOutput[];
+  readonly timeoutMs: number | null;
+}
+
+/** @param headerLength the header `Inference-Header-Content-Length` */
+export function readInferRequest(
+  parser: JsonParser,
+  body: Buffer,
+  headerLength: string | undefined,
+  signature: Signature,
+): InferRequest {
+  if (headerLength === undefined) return new Reader(parser, body, body, signature).read();
+  const length = /^\d{1,15}$/.test(headerLength) ? Number(headerLength) : -1;
+  if (length < 0 || length > body.length) {
+    throw malformed(
+      `Inference-Header-Content-Length "${headerLength.slice(0, 40)}" is not a length within the body (${body.length} bytes)`,
+    );
+  }
+  if (length === 0) return readRaw(body, signature);
+  return new Reader(parser, body, body.subarray(0, length), signature, length).read();
+}
+
+class Reader {
+  readonly #parser: JsonParser;
+  readonly #body: Buffer;
+  readonly #json: Buffer;
+  readonly #signature: Signature;
+  /** Where the next raw tensor starts. */
+  #at: number;
+
+  constructor(parser: JsonParser, body: Buffer, json: Buffer, signature: Signature, binaryFrom = body.length) {
+    this.#parser = parser;
+    this.#body = body;
+    this.#json = json;
+    this.#signature = signature;
+    this.#at = binaryFrom;
+  }
+
+  read(): InferRequest {
+    const request = this.#parser.parse(this.#json);
+    if (!isObject(request)) throw malformed('the body must be a JSON object with "inputs"');
+    const { id, inputs, outputs } = request;
+    if (id !== undefined && typeof id !== 'string') throw malformed('"id" must be a string');
+    if (!Array.isArray(inputs)) throw malformed('"inputs" must be an array of tensors');
+    const tensors: Record<string, Tensor> = {};
+    for (const input of inputs) {
+      if (!isObject(input) || typeof input.name !== 'string') {
+        throw malformed('every input must be an object with a "name"');
+      }
+      if (Object.hasOwn(tensors, input.name)) throw malformed(`input "${input.name}" is given twice`);
+      tensors[input.name] = this.#input(input, input.name);
+    }
+    if (this.#at !== this.#body.length) {
+      throw malformed(`${this.#body.length - this.#at} bytes after the last binary tensor belong to no input`);
+    }
+    const parameters = parametersOf(request);
+    const timeout = parameters?.timeout;
+    return {
+      id: id ?? null,
+      inputs: tensors,
+      outputs: readOutputs(outputs, parameters?.binary_data_output === true, this.#signature),
+      timeoutMs: typeof timeout === 'number' && timeout > 0 ? timeout / 1000 : null,
+    };
+  }
+
+  #input(input: JsonObject, name: string): Tensor {
+    const where = `input "${name}"`;
+    const shape = shapeOf(input.shape, where);
+    const { datatype, data } = input;
+    if (typeof datatype !== 'string') throw malformed(`${where} has no "datatype"`);
+    const brain = datatype === 'BF16';
+    const dtype = brain ? 'float32' : dtypeOfDatatype(datatype);
+    if (dtype === undefined) throw malformed(`${where}: datatype "${datatype.slice(0, 40)}" is not known`);
+    const parameters = parametersOf(input);
+    if (parameters !== undefined && 'shared_memory_region' in parameters) {
+      throw fail('NOT_IMPLEMENTED', {
+        problem: `${where}: shared memory is not supported; send the tensor in the body`,
+      });
+    }
+    const size = parameters?.binary_data_size;
+    if (size === undefined) {
+      if (data === undefined) throw malformed(`${where} has neither "data" nor the parameter binary_data_size`);
+      if (brain) throw malformed(`${where}: BF16 must be sent as binary data`);
+      return this.#jsonData(data, dtype, shape, where);
+    }
+    if (data !== undefined) throw malformed(`${where} has both "data" and binary_data_size`);
+    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
+      throw malformed(`${where}: binary_data_size must be a whole number`);
+    }
+    if (size > this.#body.length - this.#at) {
+      throw malformed(`${where}: binary_data_size is ${size}, but only ${this.#body.length - this.#at} bytes follow`);
+    }
+    const bytes = this.#body.subarray(this.#at, this.#at + size);
+    this.#at += size;
+    return brain ? decodeBrainFloat(shape, bytes, where) : decodeBinary(dtype, shape, bytes, where);
+  }
+
+  /** Flat in row-major order, or nested as the shape says. */
+  #jsonData(data: JsonValue, dtype: DType, shape: readonly number[], where: string): Tensor {
+    const count = elementCount(shape, where);
+    const flat = data instanceof Numbers ? data.shape.length === 1 : Array.isArray(data) && !data.some(isNested);
+    if (!flat || shape.length === 1) return readTensor(data, { name: '', dtype, shape }, this.#json, where);
+    const tensor = readTensor(data, { name: '', dtype, shape: ['?'] }, this.#json, where);
+    if (tensor.data.length !== count) {
+      throw fail('TENSOR_INVALID', {
+        where,
+        problem: `shape [${shape.join(', ')}] needs ${count} elements, ${tensor.data.length} were given`,
+      });
+    }
+    return { ...tensor, shape };
+  }
+}
+
+const isNested = (value: JsonValue): boolean => Array.isArray(value) || value instanceof Numbers;
+
+/** The whole body is the one input; what its free dimension is follows from the size. */
+function readRaw(body: Buffer, signature: Signature): InferRequest {
+  const [spec] = signature.inputs;
+  if (spec === undefined || signature.inputs.length !== 1) {
+    throw malformed('Inference-Header-Content-Length 0 (raw request) needs a model with exactly one input');
+  }
+  const tensor = decodeBinary(spec.dtype, rawShape(spec, body), body, `input "${spec.name}"`);
+  const outputs = signature.outputs.map(({ name }) => ({ name, binary: true }));
+  return { id: null, inputs: { [spec.name]: tensor }, outputs, timeoutMs: null };
+}
+
+function rawShape(spec: TensorSpec, body: Buffer): number[] {
+  if (spec.shape === null) throw malformed('a raw request needs a model whose input has a known rank');
+  if (spec.dtype === 'string') return spec.shape.map((dim) => (typeof dim === 'number' ? dim : 1));
+  // With more than one free dimension the first is the batch, of one row.
+  const shape = [...spec.shape];
+  if (shape.filter((dim) => typeof dim === 'string').length > 1 && typeof shape[0] === 'string') shape[0] = 1;
+  const free = shape.filter((dim) => typeof dim === 'string').length;
+  if (free > 1) throw malformed('a raw request needs a model with at most one free dimension beside the batch');
+  const fixed = shape.reduce<number>((product, dim) => (typeof dim === 'number' ? product * dim : product), 1);
+  const elements = body.length / BYTES_PER_ELEMENT[spec.dtype];
+  const size = fixed === 0 ? 0 : Math.floor(elements / fixed);
+  return shape.map((dim) => (typeof dim === 'number' ? dim : size));
+}
+
+function readOutputs(
+  outputs: JsonValue | undefined,
+  binaryByDefault: boolean,
+  signature: Signature,
+): RequestedOutput[] {
+  // An empty list means the same as none: tritonclient sends it.
+  if (outputs === undefined || (Array.isArray(outputs) && outputs.length === 0)) {
+    return signature.outputs.map(({ name }) => ({ name, binary: binaryByDefault }));
+  }
+  if (!Array.isArray(outputs)) throw malformed('"outputs" must be an array');
+  const requested = new Map<string, RequestedOutput>();
+  for (const output of outputs) {
+    if (!isObject(output) || typeof output.name !== 'string') {
+      throw malformed('every output must be an object with a "name"');
+    }
+    const { name } = output;
+    if (requested.has(name)) throw malformed(`output "${name}" is requested twice`);
+    if (!signature.outputs.some((spec) => spec.name === name)) {
+      const known = signature.outputs.map((spec) => `"${spec.name}"`).join(', ');
+      throw fail('TENSOR_INVALID', {
+        where: `output "${name.slice(0, 100)}"`,
+        problem: `the model has no such output; it gives ${known}`,
+      });
+    }
+    const parameters = parametersOf(output);
+    for (const unsupported of ['classification', 'shared_memory_region']) {
+      if (parameters !== undefined && unsupported in parameters && parameters[unsupported] !== 0) {
+        throw fail('NOT_IMPLEMENTED', { problem: `output "${name}": the parameter ${unsupported} is not supported` });
+      }
+    }
+    const binary = parameters?.binary_data;
+    requested.set(name, { name, binary: typeof binary === 'boolean' ? binary : binaryByDefault });
+  }
+  return [...requested.values()];
+}
+
+function shapeOf(value: JsonValue | undefined, where: string): number[] {
+  const dims = value instanceof Numbers && value.shape.length === 1 && value.exact ? [...value.values] : null;
+  const shape = dims ?? (Array.isArray(value) && value.length === 0 ? [] : null);
+  if (shape === null) throw malformed(`${where}: "shape" must be an array of whole numbers`);
+  if (shape.length > LIMITS.maxRank) {
+    throw malformed(`${where}: the rank ${shape.length} is more than ${LIMITS.maxRank}`);
+  }
+  elementCount(shape, where);
+  return shape;
+}
+
+function parametersOf(of: JsonObject): JsonObject | undefined {
+  const { parameters } = of;
+  if (parameters === undefined) return undefined;
+  if (!isObject(parameters)) throw malformed('"parameters" must be an object');
+  return parameters;
+}
+
+const malformed = (problem: string) => fail('REQUEST_MALFORMED', { problem });

@@ -1,0 +1,173 @@
+/**
+ * Open Inference Protocol v2 (REST) with Triton's binary tensor and model repository extensions: `/v2/…`.
+ * Health answers are empty, as Triton's are: clients look at the status only.
+ */
+import { fail } from '@slipway/core';
+import type { Endpoint, Exchange } from '../../http/exchange.ts';
+import { isObject, JsonParser } from '../../json/parse.ts';
+import { JsonWriter } from '../../json/writer.ts';
+import { OIP_DATATYPE } from '../dtypes.ts';
+import { type Gateway, LATEST, type Selector, type VersionState } from '../gateway.ts';
+import { pathSegments, versionOf } from '../path.ts';
+import { writeInferReply } from './infer-reply.ts';
+import { type InferRequest, readInferRequest } from './infer-request.ts';
+
+const STATE: Readonly<Record<VersionState, string>> = {
+  loading: 'LOADING',
+  ready: 'READY',
+  draining: 'UNLOADING',
+  failed: 'UNAVAILABLE',
+  gone: 'UNAVAILABLE',
+};
+
+export class InferenceRoutes {
+  readonly #gateway: Gateway;
+  readonly #server: { readonly name: string; readonly version: string };
+  readonly #parser = new JsonParser({ nonFinite: false });
+  readonly #writer = new JsonWriter('string');
+
+  constructor(gateway: Gateway, server: { readonly name: string; readonly version: string }) {
+    this.#gateway = gateway;
+    this.#server = server;
+  }
+
+  find(path: string): Endpoint | null {
+    if (path === '/v2' || path === '/v2/') return this.#serverMetadata();
+    if (!path.startsWith('/v2/')) return null;
+    const segments = pathSegments(path);
+    if (segments === null) return null;
+    const [, area, ...rest] = segments;
+    if (area === 'health') return this.#health(rest);
+    if (area === 'repository') return this.#repository(rest);
+    if (area !== 'models') return null;
+    const [model, ...tail] = rest;
+    if (model === undefined) return null;
+    let selector = LATEST;
+    if (tail[0] === 'versions' && tail[1] !== undefined) {
+      const version = versionOf(tail[1]);
+      // What cannot be a version is a version that is not here.
+      selector = { kind: 'version', version: version ?? -1 };
+      tail.splice(0, 2);
+    }
+    if (tail.length > 1) return null;
+    switch (tail[0]) {
+      case undefined:
+        return this.#modelMetadata(model, selector);
+      case 'ready':
+        return this.#modelReady(model, selector);
+      case 'infer':
+        return this.#infer(model, selector);
+      default:
+        return null;
+    }
+  }
+
+  #infer(model: string, selector: Selector): Endpoint {
+    return {
+      route: '/v2/models/{model}/infer',
+      methods: ['POST'],
+      handle: (exchange) => {
+        let request: InferRequest;
+        this.#gateway.infer(
+          exchange,
+          model,
+          selector,
+          (version) => {
+            const length = exchange.header('inference-header-content-length');
+            request = readInferRequest(this.#parser, exchange.body, length, version.scheduler.rules.accepts);
+            return request;
+          },
+          (version, outputs) => writeInferReply(this.#writer, version, request, outputs),
+        );
+      },
+    };
+  }
+
+  #serverMetadata(): Endpoint {
+    const extensions = ['binary_tensor_data', 'model_repository'];
+    return get('/v2', () => ({ ...this.#server, extensions }));
+  }
+
+  #modelMetadata(model: string, selector: Selector): Endpoint {
+    return get('/v2/models/{model}', () => {
+      const { models } = this.#gateway;
+      const { signature } = models.find(model, selector);
+      const tensors = (specs: typeof signature.inputs): unknown =>
+        specs.map(({ name, dtype, shape }) => ({
+          name,
+          datatype: OIP_DATATYPE[dtype],
+          shape: (shape ?? [-1]).map((dim) => (typeof dim === 'number' ? dim : -1)),
+        }));
+      const ready = models.status(model, LATEST).filter(({ state }) => state === 'ready');
+      return {
+        name: model,
+        versions: ready.map(({ version }) => String(version)),
+        platform: 'onnxruntime_onnx',
+        inputs: tensors(signature.inputs),
+        outputs: tensors(signature.outputs),
+      };
+    });
+  }
+
+  #modelReady(model: string, selector: Selector): Endpoint {
+    return {
+      route: '/v2/models/{model}/ready',
+      methods: ['GET'],
+      handle: (exchange) => {
+        this.#gateway.models.find(model, selector);
+        exchange.reply(200, null, '');
+      },
+    };
+  }
+
+  #health(rest: readonly string[]): Endpoint | null {
+    if (rest.length !== 1) return null;
+    if (rest[0] === 'live') return empty('/v2/health/live', () => 200);
+    if (rest[0] === 'ready') return empty('/v2/health/ready', () => (this.#gateway.models.ready ? 200 : 503));
+    return null;
+  }
+
+  #repository(rest: readonly string[]): Endpoint | null {
+    // `/v2/repository/index` and `/v2/repository/NAME/index`: there is one repository.
+    if (rest.at(-1) !== 'index' || rest.length > 2) return null;
+    return {
+      route: '/v2/repository/index',
+      methods: ['POST'],
+      handle: (exchange) => {
+        const only = this.#readyOnly(exchange);
+        const { models } = this.#gateway;
+        const index = models.names().flatMap((name) =>
+          models
+            .status(name, LATEST)
+            .filter(({ state }) => !only || state === 'ready')
+            .map(({ version, state, reason }) => ({
+              name,
+              version: String(version),
+              state: STATE[state],
+              reason: reason ?? '',
+            })),
+        );
+        exchange.reply(200, 'application/json', JSON.stringify(index));
+      },
+    };
+  }
+
+  #readyOnly(exchange: Exchange): boolean {
+    if (exchange.body.length === 0) return false;
+    const body = this.#parser.parse(exchange.body);
+    if (!isObject(body)) throw fail('REQUEST_MALFORMED', { problem: 'the body must be a JSON object' });
+    return body.ready === true;
+  }
+}
+
+function get(route: string, document: () => unknown): Endpoint {
+  return {
+    route,
+    methods: ['GET'],
+    handle: (exchange) => exchange.reply(200, 'application/json', JSON.stringify(document())),
+  };
+}
+
+function empty(route: string, status: () => number): Endpoint {
+  return { route, methods: ['GET'], handle: (exchange) => exchange.reply(status(), null, '') };
+}

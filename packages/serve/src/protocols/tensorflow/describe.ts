@@ -1,0 +1,53 @@
+/** What TensorFlow Serving says about a model: the state of its versions, and its signature. */
+import type { Signature, TensorSpec } from '@slipway/core';
+import { TENSORFLOW_DTYPE } from '../dtypes.ts';
+import type { VersionState, VersionStatus } from '../gateway.ts';
+import { SIGNATURE_NAME } from './predict-request.ts';
+
+const STATE: Readonly<Record<VersionState, string>> = {
+  loading: 'LOADING',
+  ready: 'AVAILABLE',
+  draining: 'UNLOADING',
+  failed: 'END',
+  gone: 'END',
+};
+
+export function statusDocument(versions: readonly VersionStatus[]): unknown {
+  return {
+    model_version_status: versions.map(({ version, state, reason }) => ({
+      version: String(version),
+      state: STATE[state],
+      status: { error_code: state === 'failed' ? 'UNKNOWN' : 'OK', error_message: reason ?? '' },
+    })),
+  };
+}
+
+export function metadataDocument(model: string, version: number, signature: Signature): unknown {
+  const tensors = (specs: readonly TensorSpec[]): unknown =>
+    Object.fromEntries(specs.map((spec) => [spec.name, tensorInfo(spec)]));
+  return {
+    model_spec: { name: model, signature_name: '', version: String(version) },
+    metadata: {
+      signature_def: {
+        signature_def: {
+          [SIGNATURE_NAME]: {
+            inputs: tensors(signature.inputs),
+            outputs: tensors(signature.outputs),
+            method_name: 'tensorflow/serving/predict',
+          },
+        },
+      },
+    },
+  };
+}
+
+function tensorInfo({ name, dtype, shape }: TensorSpec): unknown {
+  return {
+    dtype: TENSORFLOW_DTYPE[dtype],
+    tensor_shape: {
+      dim: (shape ?? []).map((dim) => ({ size: String(typeof dim === 'number' ? dim : -1), name: '' })),
+      unknown_rank: shape === null,
+    },
+    name,
+  };
+}

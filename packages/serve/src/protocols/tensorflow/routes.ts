@@ -1,0 +1,157 @@
+/**
+ * TensorFlow Serving's REST API: `/v1/models/NAME[/versions/N | /labels/L][:predict | /metadata]`.
+ *
+ * `:classify` and `:regress` take tf.Example, which an ONNX model has no notion of: they are refused with 501.
+ */
+import { fail, type SlipwayError } from '@slipway/core';
+import { type ErrorAnswer, errorAnswer } from '../../http/errors.ts';
+import type { Endpoint, Exchange } from '../../http/exchange.ts';
+import { JsonParser } from '../../json/parse.ts';
+import { JsonWriter } from '../../json/writer.ts';
+import { type Gateway, LATEST, type Selector } from '../gateway.ts';
+import { pathSegments, versionOf } from '../path.ts';
+import { metadataDocument, statusDocument } from './describe.ts';
+import { readPredictRequest } from './predict-request.ts';
+import { writePredictReply } from './predict-reply.ts';
+
+const ACTION = /:(predict|classify|regress)$/i;
+
+interface Target {
+  readonly model: string;
+  readonly selector: Selector;
+  readonly metadata: boolean;
+}
+
+export class TensorFlowRoutes {
+  readonly #gateway: Gateway;
+  readonly #parser = new JsonParser({ nonFinite: true });
+  readonly #writer = new JsonWriter('bare');
+
+  constructor(gateway: Gateway) {
+    this.#gateway = gateway;
+  }
+
+  find(path: string): Endpoint | null {
+    if (!/^\/v1\/models(?:\/|$)/i.test(path)) return null;
+    const action = ACTION.exec(path)?.[1]?.toLowerCase();
+    const target = parseTarget(action === undefined ? path : path.replace(ACTION, ''));
+    if (target === null || (action !== undefined && target.metadata)) return this.#malformed(path);
+    if (action === 'predict') return this.#predict(target);
+    if (action !== undefined) return this.#unsupported(action);
+    return target.metadata ? this.#metadata(target) : this.#status(target);
+  }
+
+  #predict({ model, selector }: Target): Endpoint {
+    const errors = (error: SlipwayError, exchange: Exchange): ErrorAnswer => explain(error, exchange, model, selector);
+    return {
+      route: '/v1/models/{model}:predict',
+      methods: ['POST'],
+      handle: (exchange) => {
+        let format: 'row' | 'columnar' = 'row';
+        this.#gateway.infer(
+          exchange,
+          model,
+          selector,
+          (version) => {
+            const request = readPredictRequest(this.#parser, exchange.body, version.scheduler.rules.accepts);
+            format = request.format;
+            return { inputs: request.inputs, timeoutMs: null };
+          },
+          (version, outputs) => ({
+            contentType: 'application/json',
+            body: writePredictReply(this.#writer, version.signature, outputs, format),
+          }),
+          errors,
+        );
+      },
+    };
+  }
+
+  #status({ model, selector }: Target): Endpoint {
+    return this.#document('/v1/models/{model}', model, selector, () =>
+      statusDocument(this.#gateway.models.status(model, selector)),
+    );
+  }
+
+  #metadata({ model, selector }: Target): Endpoint {
+    return this.#document('/v1/models/{model}/metadata', model, selector, () => {
+      const found = this.#gateway.models.find(model, selector);
+      return metadataDocument(model, found.version, found.signature);
+    });
+  }
+
+  #document(route: string, model: string, selector: Selector, make: () => unknown): Endpoint {
+    return {
+      route,
+      methods: ['GET'],
+      handle: (exchange) => {
+        try {
+          exchange.reply(200, 'application/json', JSON.stringify(make()));
+        } catch (thrown) {
+          const { status, body, headers } = explain(thrown as SlipwayError, exchange, model, selector);
+          exchange.reply(status, 'application/json', body, headers);
+        }
+      },
+    };
+  }
+
+  #unsupported(action: string): Endpoint {
+    const problem = `:${action} takes tf.Example, which ONNX models do not; use :predict`;
+    return refusal(`/v1/models/{model}:${action}`, () => fail('NOT_IMPLEMENTED', { problem }));
+  }
+
+  /** What has the prefix but not the form is 400, as in TensorFlow Serving. */
+  #malformed(path: string): Endpoint {
+    return refusal('/v1/models', (exchange) => {
+      const missing = /^\/v1\/models\/?$/i.test(path) && exchange.method !== 'POST';
+      const problem = missing
+        ? 'Missing model name in request.'
+        : `Malformed request: ${exchange.method} ${path.slice(0, 200)}`;
+      return fail('REQUEST_MALFORMED', { problem });
+    });
+  }
+}
+
+const ANY_METHOD = ['GET', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'];
+
+function refusal(route: string, error: (exchange: Exchange) => SlipwayError): Endpoint {
+  return {
+    route,
+    methods: ANY_METHOD,
+    handle: (exchange) => {
+      throw error(exchange);
+    },
+  };
+}
+
+/** The words are case-insensitive, the names are not. */
+function parseTarget(path: string): Target | null {
+  const segments = pathSegments(path);
+  const [, , model, ...rest] = segments ?? [];
+  if (model === undefined || /[/:]/.test(model)) return null;
+  const words = rest.map((segment) => segment.toLowerCase());
+  const metadata = words.at(-1) === 'metadata' && rest.length !== 2;
+  if (metadata) rest.pop();
+  if (rest.length === 0) return { model, selector: LATEST, metadata };
+  const [, value] = rest;
+  if (rest.length !== 2 || value === undefined) return null;
+  if (words[0] === 'labels') return { model, selector: { kind: 'label', label: value }, metadata };
+  const version = words[0] === 'versions' ? versionOf(value) : null;
+  return version === null ? null : { model, selector: { kind: 'version', version }, metadata };
+}
+
+/** In TensorFlow Serving's words, where clients look for them. */
+function explain(error: SlipwayError, exchange: Exchange, model: string, selector: Selector): ErrorAnswer {
+  const answer = errorAnswer(error, exchange.id);
+  if (error.code === 'MODEL_NOT_FOUND' || error.code === 'VERSION_NOT_FOUND') {
+    const body = JSON.parse(answer.body) as { error: string };
+    if (selector.kind === 'label' && error.code === 'VERSION_NOT_FOUND') {
+      body.error = `Unrecognized servable version label: ${selector.label}`;
+      return { ...answer, status: 400, body: JSON.stringify(body) };
+    }
+    const which = selector.kind === 'version' ? `Specific(${model}, ${selector.version})` : `Latest(${model})`;
+    body.error = `Servable not found for request: ${which}`;
+    return { ...answer, body: JSON.stringify(body) };
+  }
+  return answer;
+}

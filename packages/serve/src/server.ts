@@ -1,0 +1,163 @@
+/**
+ * The server: sources, catalog, protocols and two listeners, put together. It listens at once, so that health can be
+ * asked while models load, and says through `ready` when there is something to ask.
+ */
+import { asSlipwayError, type SlipwayError } from '@slipway/core';
+import { cpuPlan } from '@slipway/runtime';
+import { randomBytes } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { Catalog } from './catalog/catalog.ts';
+import { pathSource } from './catalog/path-source.ts';
+import { storeSource } from './catalog/store-source.ts';
+import { LoadedVersion } from './catalog/version.ts';
+import type { Exchange, Router } from './http/exchange.ts';
+import { HttpListener } from './http/listener.ts';
+import { compileOptions, type ServeOptions, type ServeSettings } from './options.ts';
+import { Gateway } from './protocols/gateway.ts';
+import { InferenceRoutes } from './protocols/inference/routes.ts';
+import { PlainRoutes } from './protocols/plain/predict.ts';
+import { protocolRouter } from './protocols/router.ts';
+import { TensorFlowRoutes } from './protocols/tensorflow/routes.ts';
+import { adminRouter } from './telemetry/admin.ts';
+import { metricsRegistry } from './telemetry/metrics.ts';
+import { HttpStats, UnroutedStats } from './telemetry/stats.ts';
+import { type ServerStatus, serverStatus } from './telemetry/status.ts';
+
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+  /** `http://host:port` */
+  readonly url: string;
+}
+
+export interface RunningServer {
+  readonly rest: Address;
+  readonly admin: Address;
+  /** Resolves when what was found at the start is loaded or has failed; rejects with the reason when nothing was loaded. */
+  readonly ready: Promise<void>;
+  status(): Promise<ServerStatus>;
+  /** Stop accepting, answer what is under way, end the runners. Safe to call twice. */
+  close(): Promise<void>;
+}
+
+const VERSION = '0.1.0';
+/** A model nobody serves must not become a label: the client chooses its name. */
+const UNKNOWN_MODEL = '_unknown';
+
+/** @throws USAGE, FILE_NOT_FOUND, MODEL_FORMAT, PORT_IN_USE */
+export async function startServer(options: ServeOptions): Promise<RunningServer> {
+  const settings = compileOptions(options);
+  const { clock, logger } = settings;
+  const startedAt = clock.now();
+  const catalog = await openCatalog(settings);
+  const http = new HttpStats();
+  const unrouted = new UnroutedStats();
+  const onDefect = (error: SlipwayError, exchange: Exchange): void => {
+    logger.error({ event: 'request.defect', request_id: exchange.id, err: error.cause ?? error }, error.message);
+  };
+  const gateway = new Gateway({
+    models: catalog,
+    clock,
+    timeoutMs: settings.requestTimeoutMs,
+    onDefect,
+    unrouted: (model, error) =>
+      unrouted.count(
+        catalog.models.has(model) ? model : UNKNOWN_MODEL,
+        error.httpStatus === 503 ? 'unavailable' : 'client_error',
+      ),
+  });
+  const listener = (host: string, port: number, router: Router): HttpListener =>
+    new HttpListener({
+      host,
+      port,
+      router,
+      maxBodyBytes: settings.maxBodyBytes,
+      maxConnections: settings.maxConnections,
+      headersTimeoutMs: settings.headersTimeoutMs,
+      requestTimeoutMs: settings.receiveTimeoutMs,
+      idleTimeoutMs: settings.requestTimeoutMs + 90_000,
+      idPrefix: randomBytes(4).toString('hex'),
+      observe: (route, method, status, seconds) => http.observe(route, method, status, seconds),
+      onDefect,
+    });
+  const restListener = listener(
+    settings.host,
+    settings.restPort,
+    protocolRouter([
+      new TensorFlowRoutes(gateway),
+      new InferenceRoutes(gateway, { name: 'slipway', version: VERSION }),
+      new PlainRoutes(gateway),
+    ]),
+  );
+  let closing: Promise<void> | null = null;
+  const status = (): Promise<ServerStatus> =>
+    serverStatus(catalog, { version: VERSION, startedAt, draining: closing !== null, clock });
+  const registry = metricsRegistry({ catalog, http, unrouted });
+  const adminListener = listener(
+    settings.adminHost,
+    settings.adminPort,
+    adminRouter({ registry, status, ready: () => catalog.ready && closing === null }),
+  );
+
+  const rest = addressOf(settings.host, await restListener.listen());
+  let admin: Address;
+  try {
+    admin = addressOf(settings.adminHost, await adminListener.listen());
+  } catch (error) {
+    await restListener.close(0);
+    throw error;
+  }
+  logger.info({ event: 'server.listening', rest: rest.url, admin: admin.url }, `listening on ${rest.url}`);
+
+  const ready = catalog.start().then(() => {
+    if (catalog.startFailure !== null) throw catalog.startFailure;
+  });
+  // Whoever does not wait for it sees the reason in the log and in the status.
+  ready.catch((error: unknown) => {
+    logger.error({ event: 'server.nothing_loaded' }, asSlipwayError(error).message);
+  });
+  const close = async (): Promise<void> => {
+    logger.info({ event: 'server.draining' }, 'draining');
+    catalog.stopAccepting();
+    await restListener.close(settings.drainTimeoutMs);
+    await catalog.close(settings.drainTimeoutMs);
+    await adminListener.close(0);
+    registry.clear();
+    logger.info({ event: 'server.closed' }, 'closed');
+  };
+  return { rest, admin, ready, status, close: () => (closing ??= close()) };
+}
+
+async function openCatalog(settings: ServeSettings): Promise<Catalog> {
+  const { clock, logger } = settings;
+  const sources = await Promise.all(
+    settings.models.map(({ name, path }) => pathSource(name, path, settings.settleMs, () => clock.wall())),
+  );
+  if (settings.store !== null) sources.push(storeSource(settings.store));
+  return new Catalog({
+    sources,
+    load: (candidate, models, onFailed) => {
+      const plan = cpuPlan({
+        models: models * settings.runners,
+        ...(settings.threads === null ? {} : { threads: settings.threads }),
+      });
+      return LoadedVersion.open(candidate, {
+        threads: plan.threads,
+        runners: settings.runners,
+        batching: settings.batching,
+        clock,
+        logger,
+        onFailed,
+      });
+    },
+    pollIntervalMs: settings.pollIntervalMs,
+    drainTimeoutMs: settings.requestTimeoutMs,
+    clock,
+    logger,
+  });
+}
+
+function addressOf(host: string, { port }: AddressInfo): Address {
+  const shown = host.includes(':') ? `[${host}]` : host;
+  return { host, port, url: `http://${shown}:${port}` };
+}

@@ -1,0 +1,82 @@
+/** `GET /status` of the administration port: what `slipway status` prints. */
+import type { Clock } from '@slipway/core';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { VersionState } from '../protocols/gateway.ts';
+
+export interface RunnerStatus {
+  readonly pid: number;
+  readonly rssBytes: number | null;
+}
+
+export interface ServedVersionStatus {
+  readonly version: number;
+  readonly state: VersionState;
+  /** Why it is not ready. */
+  readonly reason: string | null;
+  readonly digest: string | null;
+  readonly labels: readonly string[];
+  readonly runners: readonly RunnerStatus[];
+  readonly restarts: number;
+  readonly pendingRequests: number;
+  readonly queuedRows: number;
+  readonly requests: Readonly<Record<string, number>>;
+  readonly loadSeconds: number | null;
+}
+
+export interface ServerStatus {
+  readonly name: 'slipway';
+  readonly version: string;
+  readonly ready: boolean;
+  readonly draining: boolean;
+  readonly uptimeSeconds: number;
+  readonly pid: number;
+  readonly rssBytes: number;
+  readonly models: readonly { readonly name: string; readonly versions: readonly ServedVersionStatus[] }[];
+}
+
+export async function serverStatus(
+  catalog: Catalog,
+  server: { readonly version: string; readonly startedAt: number; readonly draining: boolean; readonly clock: Clock },
+): Promise<ServerStatus> {
+  const models = await Promise.all(
+    [...catalog.models.values()].map(async (model) => {
+      const open = new Map([...model.open()].map((loaded) => [loaded.version, loaded]));
+      const versions = await Promise.all(
+        model.status({ kind: 'latest' }).map(async ({ version, state, reason }): Promise<ServedVersionStatus> => {
+          const loaded = open.get(version);
+          const runners = await Promise.all(
+            (loaded?.runners() ?? []).map(async (runner) => {
+              const memory = await runner.memory().catch(() => null);
+              return { pid: runner.pid, rssBytes: memory?.rssBytes ?? null };
+            }),
+          );
+          const labels = [...model.labels].filter(([, of]) => of === version).map(([label]) => label);
+          return {
+            version,
+            state,
+            reason,
+            digest: loaded?.digest ?? null,
+            labels,
+            runners,
+            restarts: [...(loaded?.restarts.values() ?? [])].reduce((sum, count) => sum + count, 0),
+            pendingRequests: loaded?.scheduler.pending ?? 0,
+            queuedRows: loaded?.scheduler.queuedRows ?? 0,
+            requests: { ...loaded?.stats.outcomes },
+            loadSeconds: loaded?.loadSeconds ?? null,
+          };
+        }),
+      );
+      return { name: model.name, versions };
+    }),
+  );
+  return {
+    name: 'slipway',
+    version: server.version,
+    ready: catalog.ready && !server.draining,
+    draining: server.draining,
+    uptimeSeconds: (server.clock.now() - server.startedAt) / 1000,
+    pid: process.pid,
+    rssBytes: process.memoryUsage.rss(),
+    models,
+  };
+}
