@@ -91,3 +91,6 @@ export {
 } from './ir/type.ts';
 export { createValueInfo, tensorInfo, type ValueInfo } from './ir/value-info.ts';
 export { signatureOf } from './signature-of.ts';
+export { dropInitializerInputs, nameNodes, normalise, type NormaliseOptions } from './normalise/normalise.ts';
+export { NEWEST_OPSET, OLDEST_OPSET } from './upgrade/adapters.ts';
+export { irVersionFor, upgradeOpset } from './upgrade/upgrade.ts';

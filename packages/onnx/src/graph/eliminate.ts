@@ -63,7 +63,7 @@ export function eliminateConstants(model: Model): Model {
 function constantToInitializer(editor: GraphEditor, node: Node): void {
   const [output = ''] = node.outputs;
   const value = constantValue(node);
-  if (value === undefined || output === '') return;
+  if (value === undefined || output === '' || editor.isOutput(output)) return;
   editor.remove(node);
   // An initializer's type is its own; a note about it could only contradict.
   editor.setType(output, null);

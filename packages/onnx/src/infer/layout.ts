@@ -47,8 +47,9 @@ function quotient(dims: Shape, by: readonly Dim[]): Dim {
   const above = rest.filter(isFixed).reduce((a, b) => a * b, 1);
   const below = divisors.filter(isFixed).reduce((a, b) => a * b, 1);
   if (!divisors.every(isFixed)) return UNKNOWN_DIM;
-  if (symbols.length === 0 && above % below !== 0)
-    {throw new CannotInfer(`${above} elements cannot be divided into ${below}`);}
+  if (symbols.length === 0 && above % below !== 0) {
+    throw new CannotInfer(`${above} elements cannot be divided into ${below}`);
+  }
   if (symbols.length === 0) return above / below;
   return symbols.length === 1 && above === below ? (symbols[0] ?? UNKNOWN_DIM) : UNKNOWN_DIM;
 }
