@@ -6,9 +6,9 @@ export function listNames(names: readonly string[], limit = 4): string {
   return names.length > limit ? `${shown} and ${names.length - limit} more` : shown;
 }
 
-/** `1 tensor`, `2 tensors` */
-export function plural(count: number, word: string): string {
-  return `${count.toLocaleString('en')} ${word}${count === 1 ? '' : 's'}`;
+/** `1 tensor`, `2 tensors`; `1 bias`, `2 biases` with the plural given. */
+export function plural(count: number, one: string, many = `${one}s`): string {
+  return `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
 }
 
 /** `58.9 %` */

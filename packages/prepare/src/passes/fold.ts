@@ -29,7 +29,8 @@ export type Origins = ReadonlyMap<string, readonly string[]>;
 /** One folded constant is not larger than the largest weights there are; a lying shape must not take all memory. */
 const MAX_FOLDED_ELEMENTS = 2 ** 30;
 
-export function foldConstants(editor: GraphEditor): Origins {
+/** @param fill also fold ConstantOfShape, which may make a small file large */
+export function foldConstants(editor: GraphEditor, fill = true): Origins {
   const origins = new Map<string, string[]>();
   const read = new Set<string>();
   for (const node of editor.nodes) {

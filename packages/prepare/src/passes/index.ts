@@ -1,20 +1,15 @@
 /** All passes, one for every name a recipe can use. */
-import { fail, type PassName } from '@slipway/core';
-import type { Pass, PassRegistry } from '../pass.ts';
+import type { PassRegistry } from '../pass.ts';
+import { batchPass } from './batch/pass.ts';
 import { dynamicPass } from './dynamic/pass.ts';
 import { magnitudePass } from './magnitude.ts';
-
-const later = (name: PassName): Pass => ({
-  name,
-  version: 1,
-  assess: () => ({ applicable: false, targets: 0, summary: 'not available in this version' }),
-  apply: () => Promise.reject(fail('PASS_NOT_APPLICABLE', { pass: name, problem: 'not available in this version' })),
-});
+import { optimizePass } from './optimize.ts';
+import { staticPass } from './static/pass.ts';
 
 export const PASSES: PassRegistry = {
   'prune.magnitude': magnitudePass,
   'quantize.dynamic': dynamicPass,
-  'quantize.static': later('quantize.static') as PassRegistry['quantize.static'],
-  optimize: later('optimize') as PassRegistry['optimize'],
-  'batch.dynamic': later('batch.dynamic') as PassRegistry['batch.dynamic'],
+  'quantize.static': staticPass,
+  optimize: optimizePass,
+  'batch.dynamic': batchPass,
 };

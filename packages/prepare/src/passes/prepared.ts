@@ -13,10 +13,11 @@ export interface Prepared {
 /** From this IR version on an initializer need not be an input. */
 const IR_WITH_FREE_INITIALIZERS = 4;
 
-export function prepared(model: Model): Prepared {
+/** @param fill see `foldConstants` */
+export function prepared(model: Model, fill = true): Prepared {
   const editor = new GraphEditor(model.graph);
   editor.setInputs(requiredInputs(model.graph));
-  const origins = foldConstants(editor);
+  const origins = foldConstants(editor, fill);
   const irVersion = Math.max(model.irVersion, IR_WITH_FREE_INITIALIZERS);
   return { model: withModel(model, { irVersion, graph: editor.finish() }), origins };
 }

@@ -11,6 +11,7 @@ import {
   type Graph,
   type Initializer,
   isOp,
+  loadInitializer,
   type Node,
   type OnnxDType,
   toTensor,
@@ -108,5 +109,6 @@ export type Floats = Float32Array | Float64Array;
 
 /** The elements of a float16, float32 or float64 initializer, exactly; shared with the model where possible. */
 export function readFloats(initializer: Initializer): Floats {
-  return initializer.dtype === 'float64' ? (toTensor(initializer).data as Float64Array) : floatsOf(initializer);
+  const loaded = loadInitializer(initializer);
+  return loaded.dtype === 'float64' ? (toTensor(loaded).data as Float64Array) : floatsOf(loaded);
 }
