@@ -1,13 +1,23 @@
 /**
  * Import: from whatever file the user has to a model in the form all passes expect. The file is decoded and checked, and what old
- * exporters do is put right (initializers listed as inputs, biases of odd rank); nothing of what it computes changes.
+ * exporters do is put right (constants listed as inputs, biases of odd rank, nodes that compute constants). What it computes stays:
+ * that is not believed but tried, see `probe.ts`.
  */
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { type Digest, digestOfJson, digestOfFile, type LineageStep, type Signature } from '@slipway/core';
-import { isExternal, type Model, readModelFile } from '@slipway/onnx';
+import {
+  type Digest,
+  digestOfFile,
+  digestOfJson,
+  fail,
+  isSafeRelativePath,
+  type LineageStep,
+  type Signature,
+} from '@slipway/core';
+import { isExternal, type Model, normalise, readModelFile, tensorsOf } from '@slipway/onnx';
 import type { BuildContext } from '../pipeline/context.ts';
 import { type ModelFiles, MODEL_FILE, saveModel } from '../pipeline/model-files.ts';
-import { openRunners } from '../pipeline/runners.ts';
+import { probe } from './probe.ts';
 
 /** Raised when import makes something else of the same file. */
 const IMPORT_VERSION = 1;
@@ -22,17 +32,17 @@ export interface Imported {
 }
 
 /** @throws FILE_NOT_FOUND, FILE_UNREADABLE, MODEL_FORMAT, MODEL_INVALID, EXTERNAL_DATA and what the engine says of it */
-export async function importSource({ config, cache, tools, session, log, signal }: BuildContext): Promise<Imported> {
+export async function importSource(context: BuildContext): Promise<Imported> {
+  const { config, cache, tools } = context;
   const model = await readModelFile(config.source);
   const sourceDigest = await digestOfSource(config.source, model);
   const material = { source: sourceDigest, version: IMPORT_VERSION, tools };
   const { value, directory } = await cache.stage('import', material, async (into) => {
-    const normal = normalise(model);
-    const saved = await saveModel(normal.model, into);
+    const normal = normalise(model, { path: config.source });
+    const saved = await saveModel(normal, into);
     // The engine has the last word on whether it is a model, and on what goes in and out.
-    await using runners = openRunners(session, log, signal);
-    const { signature } = await runners.get(config.name, path.join(into, MODEL_FILE));
-    return { ...saved, signature, notes: normal.notes };
+    const signature = await probe(config.source, path.join(into, MODEL_FILE), context);
+    return { ...saved, signature, notes: changes(model, normal) };
   });
   const { files, digest, signature, notes } = value;
   const step = { pass: 'import', version: IMPORT_VERSION, options: {}, result: digest };
@@ -42,18 +52,36 @@ export async function importSource({ config, cache, tools, session, log, signal 
 /** Of the file; together with its external data, when it has any. */
 async function digestOfSource(file: string, model: Model): Promise<Digest> {
   const digest = await digestOfFile(file);
-  const locations = new Set<string>();
-  for (const initializer of model.graph.initializers.values()) {
-    if (isExternal(initializer)) locations.add(initializer.data.location);
+  const locations = new Map<string, string>();
+  for (const { tensor } of tensorsOf(model.graph)) {
+    if (isExternal(tensor)) locations.set(tensor.data.location, tensor.name);
   }
   if (locations.size === 0) return digest;
   const data: Record<string, Digest> = {};
-  for (const location of [...locations].sort()) {
-    data[location] = await digestOfFile(path.join(path.dirname(file), location));
+  for (const [location, tensor] of [...locations].sort()) {
+    const at = path.join(path.dirname(file), location);
+    // Reading the data checks it thoroughly; what is asked here keeps a hash from waiting for a pipe or leaving the folder.
+    const isFile = isSafeRelativePath(location) && (await stat(at).catch(() => null))?.isFile() === true;
+    if (!isFile) {
+      const problem = `is at "${location}", which is not a file inside the folder of the model`;
+      throw fail('EXTERNAL_DATA', { path: file, tensor, problem });
+    }
+    data[location] = await digestOfFile(at);
   }
   return digestOfJson({ model: digest, data });
 }
 
-function normalise(model: Model): { model: Model; notes: readonly string[] } {
-  return { model, notes: [] };
+/** What import did, for people; nothing when the file was in order already. */
+function changes(before: Model, after: Model): string[] {
+  const notes: string[] = [];
+  const listed = before.graph.inputs.length - after.graph.inputs.length;
+  if (listed > 0) notes.push(`Import: ${counted(listed, 'constant', 'was', 'were')} listed as input; now constant.`);
+  const gone = before.graph.nodes.length - after.graph.nodes.length;
+  if (gone > 0) {
+    notes.push(`Import: ${counted(gone, 'node', 'that computed', 'that computed')} constants or nothing left out.`);
+  }
+  return notes;
 }
+
+const counted = (count: number, noun: string, one: string, many: string): string =>
+  count === 1 ? `1 ${noun} ${one}` : `${count} ${noun}s ${many}`;

@@ -84,7 +84,8 @@ function stack(parts: readonly Tensors[]): Tensors {
   );
 }
 
-function largest(value: Tensor): number {
+/** The largest finite magnitude. */
+export function largest(value: Tensor): number {
   if (value.dtype === 'string') return 0;
   const read = floatReader(value);
   let most = 0;
