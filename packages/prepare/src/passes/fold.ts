@@ -37,6 +37,7 @@ export function foldConstants(editor: GraphEditor, fill = true): Origins {
     const [output = ''] = node.outputs;
     // A constant graph output stays a node: an initializer is not an output for every runtime.
     if (node.domain !== '' || node.outputs.length !== 1 || editor.isOutput(output)) continue;
+    if (!fill && node.op === 'ConstantOfShape') continue;
     const folded = foldNode(node, (name) => (isOverridable(editor, name) ? undefined : editor.initializer(name)));
     if (folded === undefined) continue;
     const sources = node.inputs.flatMap((name) => origins.get(name) ?? [name]);

@@ -6,18 +6,7 @@
  * by one in the model as it was. Otherwise the pass refuses and names the first output that differs.
  */
 import path from 'node:path';
-import {
-  concatRows,
-  type Dataset,
-  fail,
-  fixedBatch,
-  isDType,
-  type PassSpec,
-  rows,
-  rowsOf,
-  type Signature,
-  type Tensors,
-} from '@slipway/core';
+import { concatRows, type Dataset, fail, fixedBatch, type PassSpec, rows, rowsOf, type Tensors } from '@slipway/core';
 import {
   GraphEditor,
   inferShapes,
@@ -26,6 +15,7 @@ import {
   type Model,
   opsetOf,
   requiredInputs,
+  signatureOf,
   tensorType,
   type ValueInfo,
   withModel,
@@ -185,11 +175,5 @@ function sampleRows(model: Model, { calibration, seed }: PassContext): Dataset {
   if (calibration !== null && calibration.rowCount >= ROWS && fixedBatch(calibration.signature) === 1) {
     return calibration;
   }
-  const signature: Signature = {
-    inputs: requiredInputs(model.graph).flatMap(({ name, type }) =>
-      isTensorType(type) && isDType(type.dtype) ? [{ name, dtype: type.dtype, shape: type.shape }] : [],
-    ),
-    outputs: [],
-  };
-  return generateRows(signature, ROWS, seed);
+  return generateRows(signatureOf(model), ROWS, seed);
 }

@@ -12,7 +12,7 @@ import type { Pass, PassResult } from '../../pass.ts';
 import { dropUnread, type StoredConstant } from '../constants.ts';
 import { listNames, plural } from '../describe.ts';
 import { exclusion } from '../exclude.ts';
-import { constantBytes, prepared } from '../prepared.ts';
+import { constantBytes, preparedForQuantization, QUANTIZATION_OPSET } from '../prepared.ts';
 import { activationQuantizer, emitMatMul } from './matmul.ts';
 import { emitEmbedding } from './embedding.ts';
 import { planDynamic, type Target } from './plan.ts';
@@ -24,7 +24,7 @@ export const dynamicPass: Pass<Spec> = {
   version: 1,
 
   assess(model) {
-    const { targets, untouched } = planDynamic(prepared(model).model.graph);
+    const { targets, untouched } = planDynamic(preparedForQuantization(model).model.graph);
     const convolutions = untouched.filter(({ node }) => node.op === 'Conv').length;
     if (targets.length === 0) {
       const summary =
@@ -41,7 +41,7 @@ export const dynamicPass: Pass<Spec> = {
   apply(model, spec, context) {
     const { pass } = spec;
     const excluded = exclusion(pass, spec.exclude, model);
-    const { model: start, origins } = prepared(model);
+    const { model: start, origins, raisedFrom } = preparedForQuantization(model);
     const plan = planDynamic(start.graph);
     const isExcluded = (target: Target): boolean =>
       excluded.has(target.node.name, target.weight.name, ...(origins.get(target.weight.name) ?? []));
@@ -67,6 +67,7 @@ export const dynamicPass: Pass<Spec> = {
     const kept = plan.targets.filter(isExcluded).map(({ node }) => node);
     if (kept.length > 0) notes.push(`Left alone because excluded: ${listNames(kept.map(describeNode))}.`);
     notes.push(...reasons(plan.untouched));
+    if (raisedFrom !== null) notes.push(`Operator set raised from ${raisedFrom} to ${QUANTIZATION_OPSET}.`);
     return Promise.resolve<PassResult>({ model: result, notes });
   },
 };

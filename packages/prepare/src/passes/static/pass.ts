@@ -4,14 +4,14 @@
  * runs anywhere, and becomes integer kernels where the runtime has them.
  */
 import { fail, type PassSpec } from '@slipway/core';
-import { describeNode, GraphEditor, type Model, type Node, withModel } from '@slipway/onnx';
+import { describeNode, GraphEditor, inferShapes, isTensorType, type Model, type Node, withModel } from '@slipway/onnx';
 import type { Pass } from '../../pass.ts';
 import { dropUnread, type StoredConstant } from '../constants.ts';
 import { listNames, plural } from '../describe.ts';
 import { emitEmbedding } from '../dynamic/embedding.ts';
 import { planDynamic, type Target } from '../dynamic/plan.ts';
 import { type Exclusion, exclusion } from '../exclude.ts';
-import { constantBytes, prepared } from '../prepared.ts';
+import { constantBytes, preparedForQuantization, QUANTIZATION_OPSET } from '../prepared.ts';
 import { calibrate } from './calibrate.ts';
 import { emitStatic } from './emit.ts';
 import { fuseChannelwise } from './fuse.ts';
@@ -46,7 +46,7 @@ export const staticPass: Pass<Spec> = {
       throw fail('PASS_NOT_APPLICABLE', { pass, problem });
     }
     const excluded = exclusion(pass, spec.exclude, model);
-    const { model: start, plan, embeddings, folded, kept } = simplified(model, excluded);
+    const { model: start, plan, embeddings, folded, raisedFrom, kept } = simplified(model, excluded);
     const products = productsOf(plan);
     if (products.length === 0) {
       const problem = 'there is no convolution or matrix product with constant float32 weights to quantize';
@@ -85,6 +85,7 @@ export const staticPass: Pass<Spec> = {
     for (const [reason, left] of Map.groupBy(plan.untouched, (one) => one.reason)) {
       notes.push(`Left in float: ${listNames(left.map(({ node }) => describeNode(node)))}: ${reason}.`);
     }
+    if (raisedFrom !== null) notes.push(`Operator set raised from ${raisedFrom} to ${QUANTIZATION_OPSET}.`);
     return { model: result, notes };
   },
 };
@@ -95,13 +96,14 @@ interface Simplified {
   /** Tables to store in 8 bits; what is gathered from them is float again. */
   readonly embeddings: readonly Target[];
   readonly folded: number;
+  readonly raisedFrom: number | null;
   /** Nodes left alone because excluded. */
   readonly kept: readonly Node[];
 }
 
 /** The model with constants folded and biases where kernels want them, and what to quantize in it. */
 function simplified(model: Model, excluded: Exclusion): Simplified {
-  const { model: start, origins } = prepared(model);
+  const { model: start, origins, raisedFrom } = preparedForQuantization(model);
   const sources = new Map(origins);
   const isExcluded = (node: Node): boolean =>
     excluded.has(
@@ -112,11 +114,12 @@ function simplified(model: Model, excluded: Exclusion): Simplified {
       ]),
     );
   const editor = new GraphEditor(start.graph);
+  const types = inferShapes(start).values;
   const folded = fuseChannelwise(editor, {
     isExcluded,
     rankOf: (name) => {
-      const type = editor.declaredType(name);
-      return type?.kind === 'tensor' ? type.shape?.length : undefined;
+      const type = types.get(name);
+      return isTensorType(type) ? type.shape?.length : undefined;
     },
     made: (name, from) =>
       sources.set(
@@ -130,6 +133,7 @@ function simplified(model: Model, excluded: Exclusion): Simplified {
     plan: planStatic(graph, isExcluded),
     embeddings: planDynamic(graph).targets.filter(({ kind, node }) => kind === 'embedding' && !isExcluded(node)),
     folded,
+    raisedFrom,
     kept: graph.nodes.filter(isExcluded),
   };
 }
