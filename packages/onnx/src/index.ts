@@ -94,3 +94,6 @@ export { signatureOf } from './signature-of.ts';
 export { dropInitializerInputs, nameNodes, normalise, type NormaliseOptions } from './normalise/normalise.ts';
 export { NEWEST_OPSET, OLDEST_OPSET } from './upgrade/adapters.ts';
 export { irVersionFor, upgradeOpset } from './upgrade/upgrade.ts';
+export { assertModel, checkModel, type CheckOptions } from './check/check.ts';
+export type { Problem } from './check/problem.ts';
+export { type ModelSummary, summarise, type SummaryOptions, type WeightSummary, zeroShare } from './summarise.ts';
