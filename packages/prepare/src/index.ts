@@ -1,4 +1,7 @@
 /** Trained model to validated release. */
+export { inspectModel, type Inspection } from './inspect/inspect.ts';
+export { type Proposal, type ProposeOptions, proposeProject } from './inspect/propose.ts';
+export { renderInspection } from './inspect/text.ts';
 export type { Pass, PassAssessment, PassContext, PassRegistry, PassResult } from './pass.ts';
 export { build } from './pipeline/build.ts';
 export {
@@ -10,3 +13,4 @@ export {
 } from './pipeline/hooks.ts';
 export { renderPage } from './report/html/page.ts';
 export { renderReport, type TableOptions } from './report/terminal.ts';
+export { type Verification, verifyRelease } from './verify.ts';
