@@ -1,35 +1,25 @@
 /**
- * An HTTP/1.1 listener on `node:http`: strict where Node is lenient, bounded in time and size, and able to drain.
- * Everything a client can do wrong before a handler runs is answered here, in the same shape as every other error.
+ * An HTTP/1.1 listener: strict where Node is lenient, bounded in time and size, and able to drain. Plain requests are
+ * read by `PlainFront`; all others by `node:http`, here. Everything a client can do wrong before a handler runs is answered
+ * in the same shape as every other error.
  */
 import { asSlipwayError, fail, type SlipwayError } from '@slipway/core';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { readBody } from './body.ts';
 import { errorAnswer } from './errors.ts';
-import type { Endpoint, Exchange, Router } from './exchange.ts';
+import type { Exchange } from './exchange.ts';
+import { Front, type FrontOptions, KEEP_ALIVE_MS, UNKNOWN_ROUTE } from './front.ts';
 import { checkContentType, checkHeaders, clientRequestId, findHeader } from './headers.ts';
+import { PlainFront } from './plain-front.ts';
 
-export interface ListenerOptions {
+export interface ListenerOptions extends FrontOptions {
   readonly host: string;
   readonly port: number;
-  readonly maxBodyBytes: number;
   readonly maxConnections: number;
-  readonly headersTimeoutMs: number;
-  readonly requestTimeoutMs: number;
-  /** A connection that neither sends nor takes bytes for so long is closed; longer than any request may take. */
-  readonly idleTimeoutMs: number;
-  readonly router: Router;
-  /** Prefix of generated request ids. */
-  readonly idPrefix: string;
-  readonly observe: (route: string, method: string, status: number, seconds: number) => void;
-  /** A handler threw something that is not a user error. */
-  readonly onDefect: (error: SlipwayError, exchange: Exchange) => void;
 }
 
 const KNOWN_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
-/** The route label of what no route answered: never the path, which the client chooses. */
-const UNKNOWN_ROUTE = '_unknown';
 const NOTHING = Buffer.alloc(0);
 
 class NodeExchange implements Exchange {
@@ -42,22 +32,27 @@ class NodeExchange implements Exchange {
   readonly response: ServerResponse;
   readonly started = performance.now();
   route = UNKNOWN_ROUTE;
-  readonly #listener: HttpListener;
+  readonly #front: Front;
+  /** The requests under way on the same connection. */
+  readonly #siblings: Set<NodeExchange>;
   #closed: (() => void) | null = null;
   #answered = false;
   /** The request was not read to its end, so the connection cannot be used again. */
   abandon = false;
 
-  constructor(listener: HttpListener, request: IncomingMessage, response: ServerResponse, id: string) {
+  constructor(front: Front, request: IncomingMessage, response: ServerResponse, siblings: Set<NodeExchange>) {
     const url = request.url ?? '/';
     const mark = url.indexOf('?');
-    this.id = id;
+    this.id = clientRequestId(request.rawHeaders) ?? front.nextId();
     this.method = request.method ?? 'GET';
     this.path = mark === -1 ? url : url.slice(0, mark);
     this.query = mark === -1 ? '' : url.slice(mark + 1);
     this.raw = request.rawHeaders;
     this.response = response;
-    this.#listener = listener;
+    this.#front = front;
+    this.#siblings = siblings;
+    siblings.add(this);
+    front.begin();
   }
 
   header(name: string): string | undefined {
@@ -72,55 +67,68 @@ class NodeExchange implements Exchange {
     if (this.#answered) return;
     this.#answered = true;
     const { response } = this;
-    this.#listener.finished(this, status);
+    this.#finish(status);
     if (response.destroyed) return;
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
     const all: string[] = ['x-request-id', this.id, 'Content-Length', String(length)];
     if (contentType !== null) all.push('Content-Type', contentType);
     if (headers !== undefined) all.push(...headers);
-    if (this.abandon || this.#listener.draining) all.push('Connection', 'close');
+    if (this.abandon || this.#front.draining) all.push('Connection', 'close');
     response.writeHead(status, all);
     response.end(this.method === 'HEAD' ? undefined : body);
+  }
+
+  #finish(status: number): void {
+    this.#siblings.delete(this);
+    const { method } = this;
+    this.#front.finished(this.route, KNOWN_METHODS.has(method) ? method : '_other', status, this.started);
   }
 
   /** The connection is gone. */
   closed(): void {
     if (this.#answered) return;
     this.#answered = true;
-    this.#listener.finished(this, 499);
+    this.#finish(499);
     this.#closed?.();
   }
 }
 
 export class HttpListener {
   readonly #options: ListenerOptions;
+  readonly #front: Front;
   readonly #server: Server;
+  readonly #plain: PlainFront;
   readonly #active = new Map<Socket, Set<NodeExchange>>();
-  #sequence = 0;
-  #pending = 0;
-  #whenIdle: (() => void) | null = null;
-  draining = false;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#server = createServer({
-      connectionsCheckingInterval: Math.max(100, Math.min(1000, options.headersTimeoutMs / 4)),
+    this.#front = new Front(options);
+    const server = createServer({
+      connectionsCheckingInterval: Math.max(50, Math.min(1000, options.headersTimeoutMs / 4)),
       headersTimeout: options.headersTimeoutMs,
       requestTimeout: options.requestTimeoutMs,
-      keepAliveTimeout: 65_000,
-      // One more than allowed, so that too many are seen and refused instead of dropped silently.
+      keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: 16 * 1024,
       noDelay: true,
     });
-    this.#server.maxHeadersCount = 0;
-    this.#server.maxConnections = options.maxConnections;
-    this.#server.timeout = options.idleTimeoutMs;
-    this.#server.on('connection', (socket: Socket) => this.#connected(socket));
-    this.#server.on('request', (request, response) => this.#request(request, response));
-    this.#server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
+    // Node would drop what is beyond its own bound silently; `checkHeaders` refuses it.
+    server.maxHeadersCount = 0;
+    server.maxConnections = options.maxConnections;
+    server.timeout = options.idleTimeoutMs;
+    server.on('request', (request, response) => this.#request(request, response));
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
       this.#request(request, response),
     );
-    this.#server.on('clientError', (error: Error & { code?: string }, socket: Socket) => this.#refuse(error, socket));
+    server.on('clientError', (error: Error & { code?: string }, socket: Socket) => this.#refuse(error, socket));
+    // Connections are ours first; those that are not plain are given to whom Node would have given them.
+    const toNode = server.listeners('connection') as ((socket: Socket) => void)[];
+    server.removeAllListeners('connection');
+    this.#plain = new PlainFront(this.#front, (socket) => {
+      this.#connected(socket);
+      for (const listener of toNode) listener.call(server, socket);
+    });
+    server.on('connection', (socket: Socket) => this.#plain.accept(socket));
+    this.#server = server;
   }
 
   /** @throws PORT_IN_USE */
@@ -138,31 +146,20 @@ export class HttpListener {
 
   /** Stop accepting, let what is under way finish for at most `graceMs`, close. */
   async close(graceMs: number): Promise<void> {
-    this.draining = true;
+    this.#front.draining = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
-    if (this.#pending > 0) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, graceMs);
-        this.#whenIdle = () => {
-          clearTimeout(timer);
-          // The last answers are still being written.
-          setImmediate(resolve);
-        };
-      });
-    }
+    this.#plain.drain();
+    await this.#front.idle(graceMs);
     this.#server.closeIdleConnections();
-    const forced = setTimeout(() => this.#server.closeAllConnections(), 200);
+    this.#plain.drain();
+    const forced = setTimeout(() => {
+      this.#server.closeAllConnections();
+      this.#plain.destroy();
+    }, 200);
     await closed;
     clearTimeout(forced);
-  }
-
-  finished(exchange: NodeExchange, status: number): void {
-    this.#active.get(exchange.response.req.socket)?.delete(exchange);
-    const { method } = exchange;
-    const seconds = (performance.now() - exchange.started) / 1000;
-    this.#options.observe(exchange.route, KNOWN_METHODS.has(method) ? method : '_other', status, seconds);
-    if (--this.#pending === 0) this.#whenIdle?.();
+    this.#plain.destroy();
   }
 
   #connected(socket: Socket): void {
@@ -175,18 +172,11 @@ export class HttpListener {
   }
 
   #request(request: IncomingMessage, response: ServerResponse): void {
-    const id = clientRequestId(request.rawHeaders) ?? `${this.#options.idPrefix}-${(this.#sequence++).toString(36)}`;
-    const exchange = new NodeExchange(this, request, response, id);
-    this.#pending++;
-    this.#active.get(request.socket)?.add(exchange);
+    const exchange = new NodeExchange(this.#front, request, response, this.#active.get(request.socket) ?? new Set());
     try {
       checkHeaders(request.rawHeaders);
-      const endpoint = this.#options.router(exchange.path);
-      if (endpoint === null) {
-        throw fail('ROUTE_NOT_FOUND', { method: exchange.method, path: exchange.path.slice(0, 200) });
-      }
+      const endpoint = this.#front.find(exchange.method, exchange.path);
       exchange.route = endpoint.route;
-      checkMethod(exchange, endpoint);
       if (exchange.method === 'GET' || exchange.method === 'HEAD') {
         endpoint.handle(exchange);
         return;
@@ -212,17 +202,14 @@ export class HttpListener {
   }
 
   #fail(exchange: NodeExchange, thrown: unknown): void {
-    const error = asSlipwayError(thrown);
-    if (error.code === 'INTERNAL') this.#options.onDefect(error, exchange);
-    const { status, body, headers } = errorAnswer(error, exchange.id);
     exchange.abandon = !exchange.response.req.complete;
-    exchange.reply(status, 'application/json', body, headers);
+    this.#front.fail(exchange, thrown);
   }
 
   /** What Node's parser refuses never becomes a request. */
   #refuse(error: Error & { code?: string }, socket: Socket): void {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
-    const id = `${this.#options.idPrefix}-${(this.#sequence++).toString(36)}`;
+    const id = this.#front.nextId();
     const refusal = refusalOf(error, this.#options);
     for (const exchange of this.#active.get(socket) ?? []) {
       if (exchange.response.headersSent) return void socket.destroy();
@@ -253,13 +240,4 @@ function refusalOf(error: Error & { code?: string; reason?: string }, options: L
     default:
       return fail('REQUEST_MALFORMED', { problem: `not a valid HTTP/1.1 request: ${error.reason ?? error.message}` });
   }
-}
-
-/** @throws METHOD_NOT_ALLOWED */
-function checkMethod(exchange: Exchange, endpoint: Endpoint): void {
-  const { method, path } = exchange;
-  const { methods } = endpoint;
-  if (methods.includes(method) || (method === 'HEAD' && methods.includes('GET'))) return;
-  const allowed = [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ');
-  throw fail('METHOD_NOT_ALLOWED', { method, path: path.slice(0, 200), allowed });
 }
