@@ -6,6 +6,9 @@ import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { errorTable, fail, SlipwayError } from '@slipway/core';
 
+/** Characters of its stderr to show when it does not start. */
+const LAST_WORDS = 500;
+
 export interface OwnServer {
   readonly url: string;
   readonly adminUrl: string;
@@ -27,7 +30,11 @@ export async function startOwnServer(serveArguments: readonly string[], cwd: str
     '--json',
     ...serveArguments,
   ];
-  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let complaints = '';
+  child.stderr
+    .setEncoding('utf8')
+    .on('data', (chunk: string) => (complaints = (complaints + chunk).slice(-LAST_WORDS)));
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
@@ -37,7 +44,8 @@ export async function startOwnServer(serveArguments: readonly string[], cwd: str
   process.once('exit', orphaned);
   void exited.then(() => process.off('exit', orphaned));
   try {
-    const document = await firstDocument(child.stdout, exited);
+    const ended = exited.then(() => complaints.trim());
+    const document = await firstDocument(child.stdout, ended);
     return { url: document.url, adminUrl: document.adminUrl, stop };
   } catch (error) {
     await stop();
@@ -51,7 +59,7 @@ interface Ready {
 }
 
 /** Resolves as soon as what was printed is a whole document. */
-function firstDocument(stream: NodeJS.ReadableStream, exited: Promise<void>): Promise<Ready> {
+function firstDocument(stream: NodeJS.ReadableStream, ended: Promise<string>): Promise<Ready> {
   return new Promise((resolve, reject) => {
     let text = '';
     stream.setEncoding('utf8');
@@ -68,8 +76,9 @@ function firstDocument(stream: NodeJS.ReadableStream, exited: Promise<void>): Pr
         reject(new SlipwayError(parsed.error.code as keyof typeof errorTable, parsed.error.params));
       }
     });
-    void exited.then(() =>
-      reject(fail('RUNNER_START_FAILED', { model: 'server', problem: 'it ended before it was ready' })),
-    );
+    void ended.then((words) => {
+      const problem = `it ended before it was ready${words === '' ? '' : `: ${words}`}`;
+      reject(fail('RUNNER_START_FAILED', { model: 'server', problem }));
+    });
   });
 }

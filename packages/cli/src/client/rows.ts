@@ -1,5 +1,6 @@
 /** Rows to ask a model about: from a file, from the golden samples of a release, or made up from the signature. */
 import {
+  concatRows,
   createDataset,
   type Dataset,
   type DType,
@@ -25,11 +26,18 @@ export async function rowsOfGolden(directory: string, manifest: Manifest): Promi
   const arrays = readGolden(directory, manifest.golden);
   const inputs: Record<string, Tensor> = {};
   for (const { name } of manifest.signature.inputs) {
-    const array = arrays.get(`input/${name}`);
-    if (array === undefined) return null;
-    inputs[name] = array;
+    const samples = Array.from({ length: manifest.golden.count }, (_, i) => arrays.get(`input/${name}/${i}`));
+    const whole = arrays.get(`input/${name}`) ?? stack(samples);
+    if (whole === null) return null;
+    inputs[name] = whole;
   }
   return createDataset(manifest.signature, inputs, null, { rowCount: manifest.golden.count, firstRow: 0 });
+}
+
+/** Samples kept one by one, of a model that takes one row per call, as rows; null when they are not. */
+function stack(samples: readonly (Tensor | undefined)[]): Tensor | null {
+  const found = samples.filter((sample) => sample?.shape[0] === 1);
+  return found.length === samples.length ? concatRows(found as Tensor[]) : null;
 }
 
 const MADE_UP_ROWS = 8;
@@ -59,9 +67,9 @@ function madeUp(dtype: DType, shape: readonly number[]): Tensor {
     case 'uint64':
       return tensor(BigUint64Array.from(values, BigInt));
     case 'float32':
-      return tensor(Float32Array.from({ length: count }, (_, i) => ((i * 37) % 101) / 101));
+      return tensor(Float32Array.from({ length: count }, (_, i) => ((i * 37) % 8) / 8));
     case 'float64':
-      return tensor(Float64Array.from({ length: count }, (_, i) => ((i * 37) % 101) / 101));
+      return tensor(Float64Array.from({ length: count }, (_, i) => ((i * 37) % 8) / 8));
     // 0x3c00 is 1.0
     case 'float16':
       return tensor(Uint16Array.from(values, (value) => value * 0x3c00));

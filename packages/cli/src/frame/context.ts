@@ -65,7 +65,7 @@ export function createContext(options: {
       if (output !== '') streams.stdout.write(`${output}\n`);
     },
     note(text) {
-      const again = streams.stderr.isTTY ? live : '';
+      const again = streams.stderr.isTTY ? cut(live, styles.notes.width - 1) : '';
       streams.stderr.write(`${streams.stderr.isTTY ? clear() : ''}${text}\n${again}`);
     },
     progress,

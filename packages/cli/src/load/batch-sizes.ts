@@ -5,7 +5,7 @@ export interface BatchSizes {
   readonly rows: number;
 }
 
-const METRIC = 'slipway_batch_rows';
+const METRIC = 'slipway_inference_batch_size';
 
 /** null when the admin address does not answer, or does not count batches of that model. */
 export async function batchSizes(adminUrl: string, model: string): Promise<BatchSizes | null> {

@@ -72,6 +72,7 @@ function progressOf(context: Context): (event: BuildProgress) => void {
   return (event) => {
     const now = performance.now();
     if (event.stage !== stage) {
+      context.progress(null);
       if (stage !== null) {
         context.note(`${STAGE[stage].padEnd(16)} ${context.styleOfNotes.dim(milliseconds(now - stageSince))}`);
       }

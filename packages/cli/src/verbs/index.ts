@@ -8,14 +8,18 @@ import { doctor } from './doctor.ts';
 import { predict } from './predict.ts';
 import { releases } from './releases.ts';
 import { report } from './report.ts';
+import { serve } from './serve.ts';
+import { status } from './status.ts';
 
 export const verbs: readonly Verb[] = [
   build,
   releases,
   report,
+  serve,
   predict,
   bench,
   bundle,
+  status,
   doctor,
   completion(() => verbs),
 ];

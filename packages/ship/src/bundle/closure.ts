@@ -14,12 +14,15 @@ export interface InstalledPackage {
   /** Where it goes below the application: `node_modules/zod`, or nested when versions differ. */
   readonly place: string;
   readonly manifest: PackageManifest;
+  /** Everything that needs it is an ES module: forms of it for other module systems are never loaded. */
+  readonly onlyImported: boolean;
 }
 
 export interface PackageManifest {
   readonly name: string;
   readonly version: string;
   readonly license?: string;
+  readonly type?: string;
   readonly dependencies?: Readonly<Record<string, string>>;
   readonly [key: string]: unknown;
 }
@@ -38,11 +41,15 @@ export function packageClosure(root: string, omit: readonly string[]): Installed
     const manifest = readPackage(directory);
     const top = `node_modules/${manifest.name}`;
     const there = placed.get(top);
-    if (there?.directory === directory) return;
+    const imported = parent === null || parent.manifest.type === 'module';
+    if (there?.directory === directory) {
+      placed.set(top, { ...there, onlyImported: there.onlyImported && imported });
+      return;
+    }
     const at = there === undefined || parent === null ? top : `${parent.place}/${top}`;
     if (placed.has(at)) return;
     const { name, version, license = 'unknown' } = manifest;
-    const found: InstalledPackage = { name, version, license, directory, place: at, manifest };
+    const found: InstalledPackage = { name, version, license, directory, place: at, manifest, onlyImported: imported };
     placed.set(at, found);
     for (const dependency of Object.keys(manifest.dependencies ?? {}).sort()) {
       if (omit.includes(dependency) || INSTALL_ONLY[name]?.includes(dependency) === true) continue;

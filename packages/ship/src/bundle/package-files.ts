@@ -35,6 +35,9 @@ const NOT_NEEDED = new Set([
   'scripts',
   'testing',
 ]);
+/** Forms of a library for script tags, and for `require` where nothing requires it. */
+const FOR_BROWSERS = /(?:^|\/)(?:umd|iife)\//;
+const FOR_REQUIRE = /(?:^|\/)(?:cjs|commonjs)\/|\.cjs$/;
 /** Execution providers other than the CPU. */
 const OTHER_PROVIDERS = /providers_(?:cuda|tensorrt|shared)|webgpu|dawn|dml/i;
 
@@ -43,6 +46,7 @@ export function filesOf(from: InstalledPackage, platform: Platform): BundledFile
   const files: BundledFile[] = [];
   for (const relative of walk(from.directory, '')) {
     if (!isFor(relative, platform) || OTHER_PROVIDERS.test(relative)) continue;
+    if (FOR_BROWSERS.test(relative) || (from.onlyImported && FOR_REQUIRE.test(relative))) continue;
     const content = (): Buffer => readFileSync(path.join(from.directory, relative));
     const add = (name: string, bytes: Buffer): void =>
       void files.push({
@@ -53,16 +57,17 @@ export function filesOf(from: InstalledPackage, platform: Platform): BundledFile
     if (relative === 'package.json') {
       add(relative, Buffer.from(`${JSON.stringify(runtimeManifest(from.manifest), null, 2)}\n`));
     } else if (sources && relative.startsWith('src/') && relative.endsWith('.ts')) {
-      if (!relative.endsWith('.test.ts')) add(compiledName(relative), compile(content().toString('utf8')));
+      if (!/\.(?:test|d)\.ts$/.test(relative)) add(compiledName(relative), compile(content().toString('utf8')));
     } else if (sources && relative.startsWith('dist/')) continue;
     else if (RUNS.test(relative) || LEGAL.test(path.posix.basename(relative))) add(relative, content());
   }
   return files;
 }
 
-/** True for a package whose exports are its TypeScript sources. */
-function isSource(manifest: PackageManifest): boolean {
-  return JSON.stringify(manifest['exports'] ?? '').includes('./src/');
+/** True for a package whose main export is a TypeScript source: ours, in a checkout. */
+function isSource({ exports }: PackageManifest): boolean {
+  const main = typeof exports === 'object' && exports !== null && '.' in exports ? exports['.'] : exports;
+  return typeof main === 'string' && main.startsWith('./src/') && main.endsWith('.ts');
 }
 
 /** `src/a/b.ts` → `dist/a/b.js` */
@@ -85,8 +90,19 @@ function runtimeManifest(manifest: PackageManifest): Record<string, unknown> {
 
 /** Types become spaces, so that lines stay where they were; names of our own files get their new extension. */
 function compile(source: string): Buffer {
-  const stripped = stripTypeScriptTypes(source, { mode: 'strip' });
+  const stripped = withoutWarning(() => stripTypeScriptTypes(source, { mode: 'strip' }));
   return Buffer.from(stripped.replace(/(['"])(\.{1,2}\/[^'"\n]+)\.ts\1/g, '$1$2.js$1').replace(/[ \t]+$/gm, ''));
+}
+
+/** Node calls type stripping experimental on first use; it is what runs this very file, and nothing the user could act on. */
+function withoutWarning<T>(work: () => T): T {
+  const emit = process.emitWarning.bind(process);
+  process.emitWarning = () => undefined;
+  try {
+    return work();
+  } finally {
+    process.emitWarning = emit;
+  }
 }
 
 /** Native files lie in folders named by platform; those of others stay behind. */

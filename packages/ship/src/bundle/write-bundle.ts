@@ -66,7 +66,8 @@ export async function writeBundle(options: BundleOptions): Promise<Bundle> {
     await rename(building, output);
     return { ...bundle, directory: output };
   } catch (error) {
-    throw fromSystemError(error, output, 'writing the bundle');
+    // A defect of ours must not look like one of the disk.
+    throw error instanceof Error && 'syscall' in error ? fromSystemError(error, output, 'writing the bundle') : error;
   } finally {
     await rm(building, { recursive: true, force: true });
   }

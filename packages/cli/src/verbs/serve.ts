@@ -1,0 +1,130 @@
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { createLogger, EXIT, LOG_LEVELS, openStore } from '@slipway/core';
+import type { RunningServer, ServeOptions } from '@slipway/serve';
+import { describeModel } from '../client/server.ts';
+import { namedPaths } from '../client/subject.ts';
+import type { Context } from '../frame/context.ts';
+import { choice, defineVerb, duration, text, type Verb, whole, withDefault } from '../frame/declare.ts';
+import { findConfig, storeDirectory } from '../project.ts';
+import { banner, curlLines, plainLines, type Serving } from '../render/banner.ts';
+import * as shared from './shared.ts';
+
+const LARGEST_PORT = 65_535;
+
+export const serve: Verb = defineVerb({
+  name: 'serve',
+  group: 'Serve it',
+  summary: 'answer requests: every release in the store, or models you name',
+  description:
+    'Serves over TensorFlow Serving REST, the Open Inference Protocol with binary tensors, and POST /predict. Requests are batched when runners are busy. A new release or version directory is loaded before the old one is drained. SIGTERM and Ctrl-C answer what is under way, then stop; the second signal stops at once.',
+  arguments: {},
+  options: {
+    model: shared.model,
+    port: withDefault(whole('Port for requests; 0 picks a free one.', { min: 0, max: LARGEST_PORT }), '8501'),
+    host: withDefault(text('address', 'Address to listen on; 0.0.0.0 for every interface.'), '127.0.0.1'),
+    adminPort: withDefault(
+      whole('Port for /status and /metrics; 0 picks a free one.', { min: 0, max: LARGEST_PORT }),
+      '8502',
+    ),
+    adminHost: withDefault(text('address', 'Address for administration.'), '127.0.0.1'),
+    threads: whole('Threads per runner. Default: the cores of this machine, shared between the models.', {
+      min: 1,
+      max: 1024,
+    }),
+    runners: whole('Runner processes per model version. Default 1.', { min: 1, max: 256 }),
+    maxBatchSize: whole('Rows in one call to a runner, at most. Default: as the release says, or 64.', { min: 1 }),
+    latencyBudget: duration('How long a batch may take because of batching. Default: as the release says, or 50ms.'),
+    maxQueueRows: whole('Rows that may wait, per model. Default: as the release says, or 4096.', { min: 1 }),
+    maxBodyBytes: whole('Largest request body. Default 64 MiB.', { min: 1 }, 'bytes'),
+    requestTimeout: duration('How long a request may take. Default 30s.'),
+    drainTimeout: duration('How long to wait for requests under way when stopping. Default 25s.'),
+    logLevel: choice(LOG_LEVELS, 'Default: info, and warn on a terminal. Logs are JSON lines on stderr.'),
+    store: shared.store,
+    config: shared.config,
+  },
+  examples: [
+    { command: 'slipway serve', description: 'every release in the store of this project' },
+    { command: 'slipway serve --model resnet=./resnet50.onnx --port 9000', description: 'an ONNX file' },
+    {
+      command: 'slipway serve --model half=/models/half_plus_two --host 0.0.0.0',
+      description: 'numbered versions, as TensorFlow Serving lays them out',
+    },
+  ],
+  // The server bounds its own draining; this only ends one that does not.
+  graceMs: 120_000,
+  async run(context, given) {
+    const { startServer } = await import('@slipway/serve');
+    const models = [...namedPaths(context, given.model)].map(([name, at]) => ({ name, path: at }));
+    const options: ServeOptions = {
+      ...(models.length > 0 ? { models } : { store: await openStore(await storeDirectory(context, given)) }),
+      restPort: given.port,
+      host: given.host,
+      adminPort: given.adminPort,
+      adminHost: given.adminHost,
+      ...present({
+        threads: given.threads,
+        runners: given.runners,
+        maxBodyBytes: given.maxBodyBytes,
+        requestTimeoutMs: given.requestTimeout,
+        drainTimeoutMs: given.drainTimeout,
+      }),
+      batching: present({
+        maxBatchSize: given.maxBatchSize,
+        latencyBudgetMs: given.latencyBudget,
+        maxQueueRows: given.maxQueueRows,
+      }),
+      logger: createLogger(given.logLevel ?? (context.interactive ? 'warn' : 'info')),
+    };
+    const server = await startServer(options);
+    const stopped = new Promise<void>((resolve) => {
+      if (context.signal.aborted) resolve();
+      context.signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    try {
+      context.progress('Loading models');
+      await Promise.race([server.ready, stopped]);
+      if (!context.signal.aborted) {
+        const serving = await describeServing(server);
+        const curl = context.interactive ? await tryLines(context, serving, given.config) : [];
+        context.result({ pid: process.pid, ...serving }, (style) =>
+          context.interactive ? banner(serving, curl, style) : plainLines(serving),
+        );
+        await stopped;
+        if (context.interactive) context.note('\nStopping: answering what is under way …');
+      }
+    } finally {
+      await server.close();
+    }
+    return context.signal.reason === 'SIGINT' ? EXIT.interrupted : EXIT.ok;
+  },
+});
+
+async function describeServing(server: RunningServer): Promise<Serving> {
+  const { models } = await server.status();
+  return {
+    url: server.rest.url,
+    adminUrl: server.admin.url,
+    models: models.flatMap(({ name, versions }) =>
+      versions.map(({ version, state, reason }) => ({ name, version, state, reason })),
+    ),
+  };
+}
+
+/** For the first model that is ready; a sample.json beside the config or here is taken to fit it. */
+async function tryLines(context: Context, serving: Serving, config: string | undefined): Promise<string[]> {
+  const model = serving.models.find((candidate) => candidate.state === 'ready');
+  if (model === undefined) return [];
+  const { signature } = await describeModel(serving.url, model.name, context.signal);
+  const file = config === undefined ? findConfig(context.cwd) : path.resolve(context.cwd, config);
+  const samples = [context.cwd, ...(file === null ? [] : [path.dirname(file)])].map((folder) =>
+    path.join(folder, 'sample.json'),
+  );
+  const sample = samples.find((candidate) => existsSync(candidate)) ?? null;
+  return curlLines({ url: serving.url, name: model.name, signature, cwd: context.cwd, sample });
+}
+
+/** The members that are given. */
+function present<T extends Record<string, unknown>>(given: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as never;
+}
