@@ -44,7 +44,8 @@ async function load(library: Library, file: string, options: SessionOptions): Pr
       interOpNumThreads: 1,
       executionMode: 'sequential',
       graphOptimizationLevel: options.optimization === 'none' ? 'disabled' : options.optimization,
-      logSeverityLevel: 3,
+      // Only what is fatal: every error is thrown as well, and one line per bad request would flood the log.
+      logSeverityLevel: 4,
       ...(options.saveOptimizedTo === undefined ? {} : { optimizedModelFilePath: options.saveOptimizedTo }),
       extra: { session: { intra_op: { allow_spinning: options.spinning ? '1' : '0' } } },
     });
