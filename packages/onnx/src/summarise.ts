@@ -141,8 +141,9 @@ export function zeroShare(weight: Initializer): number | null {
   let zeros = 0;
   for (let at = 0; at < bytes.byteLength; at += size) {
     let byte = 0;
-    while (byte < size && (bytes[at + byte] === 0 || (signed && byte === size - 1 && bytes[at + byte] === 0x80)))
-      {byte++;}
+    while (byte < size && (bytes[at + byte] === 0 || (signed && byte === size - 1 && bytes[at + byte] === 0x80))) {
+      byte++;
+    }
     if (byte === size) zeros++;
   }
   return zeros / count;

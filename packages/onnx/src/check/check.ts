@@ -103,8 +103,9 @@ class GraphChecker {
       if (!graph.inputs.some((input) => input.name === name)) define(name, by);
       this.#tensor(tensor, `${where} / ${by}`);
     }
-    for (const name of graph.sparseInitializers.keys())
-      {if (!defined.has(name)) define(name, `sparse initializer "${name}"`);}
+    for (const name of graph.sparseInitializers.keys()) {
+      if (!defined.has(name)) define(name, `sparse initializer "${name}"`);
+    }
 
     const places = graph.nodes.map((node, index) => `${where} / ${place(node, index)}`);
     const makers = new Map(graph.nodes.flatMap((node, index) => node.outputs.map((name) => [name, index] as const)));
@@ -118,13 +119,14 @@ class GraphChecker {
       for (const name of readNames(node)) {
         if (defined.has(name) || outer.has(name)) continue;
         const maker = makers.get(name);
-        if (maker === undefined)
-          {invalid(at, `reads "${name}", which is not an input, an initializer or the output of a node`);}
-        else if (ordered)
-          {invalid(
+        if (maker === undefined) {
+          invalid(at, `reads "${name}", which is not an input, an initializer or the output of a node`);
+        } else if (ordered) {
+          invalid(
             at,
             `reads "${name}" before ${place(graph.nodes[maker] ?? node, maker)} computes it: nodes must be in order`,
-          );}
+          );
+        }
       }
       for (const name of node.outputs) if (name !== '') define(name, place(node, index));
       checkNode(node, at, this.#rules, this.#report);

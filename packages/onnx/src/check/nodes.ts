@@ -25,25 +25,33 @@ export interface NodeRules {
 export function checkNode(node: Node, where: string, rules: NodeRules, report: Report): void {
   const invalid = (problem: string): void => report({ where, problem, kind: 'invalid' });
   const unsupported = (problem: string): void => report({ where, problem, kind: 'unsupported' });
-  if (node.op === '') { invalid('has no operator'); return; }
+  if (node.op === '') {
+    invalid('has no operator');
+    return;
+  }
   const domain = node.domain === '' ? 'ai.onnx' : node.domain;
   const opset = rules.opsets.get(node.domain);
   if (opset === undefined) invalid(`uses domain "${domain}", which the model does not import`);
   if (rules.functions.has(`${node.domain}.${node.op}`)) return;
   if (!KNOWN_DOMAINS.includes(node.domain)) {
-    unsupported(`${opName(node)} is a custom operator: domain "${domain}" is not one that ONNX Runtime knows`); return;
+    unsupported(`${opName(node)} is a custom operator: domain "${domain}" is not one that ONNX Runtime knows`);
+    return;
   }
   if (opset === undefined || (node.domain !== '' && node.domain !== 'ai.onnx.ml')) return;
   if (!rules.schemas.has(node.domain, node.op)) {
-    invalid(`${opName(node)} is not an operator of domain "${domain}"`); return;
+    invalid(`${opName(node)} is not an operator of domain "${domain}"`);
+    return;
   }
   if (node.domain === '' && opset > NEWEST_KNOWN_OPSET) return;
   const schema = rules.schemas.find(node.domain, node.op, opset);
-  if (schema === undefined) { invalid(`${opName(node)} does not exist in opset ${opset} of domain "${domain}"`); return; }
-  if (schema.deprecated)
-    {invalid(
-      `${opName(node)} was removed in opset ${schema.since} of domain "${domain}"; the model imports ${opset}`,
-    ); return;}
+  if (schema === undefined) {
+    invalid(`${opName(node)} does not exist in opset ${opset} of domain "${domain}"`);
+    return;
+  }
+  if (schema.deprecated) {
+    invalid(`${opName(node)} was removed in opset ${schema.since} of domain "${domain}"; the model imports ${opset}`);
+    return;
+  }
   checkArity(node, schema, invalid);
   checkAttributes(node, schema, invalid);
 }
@@ -55,8 +63,9 @@ function checkArity(node: Node, schema: OperatorSchema, invalid: (problem: strin
   const check = (what: 'inputs' | 'outputs'): void => {
     const count = node[what].length;
     const [low, high] = schema[what];
-    if (count < low || count > high)
-      {invalid(`has ${count} ${what}, ${node.op} (since opset ${schema.since}) takes ${range(schema[what])}`);}
+    if (count < low || count > high) {
+      invalid(`has ${count} ${what}, ${node.op} (since opset ${schema.since}) takes ${range(schema[what])}`);
+    }
   };
   check('inputs');
   check('outputs');

@@ -19,24 +19,37 @@ export function checkTensor(
 ): void {
   const invalid = (problem: string): void => report({ where, problem, kind: 'invalid' });
   const { dims, dtype, data } = tensor;
-  if (dtype === 'undefined') { invalid('has no element type'); return; }
-  if (dims.length > LIMITS.maxRank) { invalid(`has rank ${dims.length}, more than ${LIMITS.maxRank}`); return; }
-  if (dims.some((dim) => dim < 0))
-    {invalid(`has the dims [${dims.join(', ')}]; a constant cannot have a negative dimension`); return;}
+  if (dtype === 'undefined') {
+    invalid('has no element type');
+    return;
+  }
+  if (dims.length > LIMITS.maxRank) {
+    invalid(`has rank ${dims.length}, more than ${LIMITS.maxRank}`);
+    return;
+  }
+  if (dims.some((dim) => dim < 0)) {
+    invalid(`has the dims [${dims.join(', ')}]; a constant cannot have a negative dimension`);
+    return;
+  }
   const shown = `${dtype}[${dims.join(', ')}]`;
   let count: number;
   try {
     count = countOf(tensor);
   } catch {
-    invalid(`has the dims [${dims.join(', ')}], more than 2^53 elements`); return;
+    invalid(`has the dims [${dims.join(', ')}], more than 2^53 elements`);
+    return;
   }
   switch (data.kind) {
     case 'raw': {
       const { bits } = ONNX_DTYPES[dtype];
-      if (bits === 0) { invalid(`stores ${dtype} elements as raw data, which the format does not allow`); return; }
+      if (bits === 0) {
+        invalid(`stores ${dtype} elements as raw data, which the format does not allow`);
+        return;
+      }
       const expected = bits < 8 ? Math.ceil((count * bits) / 8) : (count * bits) / 8;
-      if (data.bytes.byteLength !== expected)
-        {invalid(`holds ${data.bytes.byteLength} bytes, ${shown} needs ${expected}`);}
+      if (data.bytes.byteLength !== expected) {
+        invalid(`holds ${data.bytes.byteLength} bytes, ${shown} needs ${expected}`);
+      }
       return;
     }
     case 'strings':
@@ -46,10 +59,11 @@ export function checkTensor(
     case 'field': {
       const field = fieldOf(dtype);
       const expected = fieldLength(dtype, count);
-      if (data.values.length !== expected)
-        {invalid(`holds ${data.values.length} elements in ${data.field}, ${shown} needs ${expected}`);}
-      else if (expected > 0 && field !== data.field)
-        {invalid(`stores ${dtype} elements in ${data.field}, expected ${field ?? 'strings'}`);}
+      if (data.values.length !== expected) {
+        invalid(`holds ${data.values.length} elements in ${data.field}, ${shown} needs ${expected}`);
+      } else if (expected > 0 && field !== data.field) {
+        invalid(`stores ${dtype} elements in ${data.field}, expected ${field ?? 'strings'}`);
+      }
       return;
     }
     case 'external':
