@@ -6,6 +6,7 @@ import { type Dataset, fail, type LineageStep, type PassSpec } from '@slipway/co
 import type { Imported } from '../import/import.ts';
 import type { Pass } from '../pass.ts';
 import { PASSES } from '../passes/index.ts';
+import { SOURCE } from './choose.ts';
 import type { BuildContext } from './context.ts';
 import { loadModel, type ModelFiles, saveModel } from './model-files.ts';
 import { runModel } from './runners.ts';
@@ -33,7 +34,8 @@ export async function makeCandidate(
     directory: imported.directory,
     model: imported.model,
     steps: [imported.step],
-    notes: imported.notes,
+    // What import did is said once, of the source.
+    notes: name === SOURCE ? imported.notes : [],
   };
   for (const [i, spec] of passes.entries()) {
     context.signal.throwIfAborted();

@@ -7,6 +7,18 @@ import { type Initializer, loadInitializer, type Model, ONNX_DTYPES, rawBytes } 
 
 /** Constants below this hold shapes, scales and indices, not weights. */
 const MIN_ELEMENTS = 16;
+/** Operators whose constants are biases, scales and shapes. */
+const NOT_LAYERS: ReadonlySet<string> = new Set([
+  'Add',
+  'Sub',
+  'Mul',
+  'Div',
+  'Pow',
+  'Where',
+  'Concat',
+  'Reshape',
+  'Clip',
+]);
 
 export function measureSparsity(model: Model): LayerSparsity[] {
   const users = new Map<string, string>();
@@ -26,6 +38,7 @@ export function measureSparsity(model: Model): LayerSparsity[] {
     const operator = through === undefined ? direct : (users.get(through) ?? direct);
     const elements = initializer.dims.reduce((product, dim) => product * dim, 1);
     if (operator === undefined || initializer.dims.length < 2 || elements < MIN_ELEMENTS) continue;
+    if (NOT_LAYERS.has(operator)) continue;
     const zeros = countZeros(initializer);
     if (zeros !== null) layers.push({ name: initializer.name, operator, elements, zeros, dtype: initializer.dtype });
   }

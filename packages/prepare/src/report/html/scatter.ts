@@ -1,11 +1,11 @@
 /**
- * Chart: what is bought for what. Across: median latency, whisker to the 99th percentile. Up: accuracy with its
+ * Chart: what is bought for what. Across: median latency, whisker to the 90th percentile. Up: accuracy with its
  * interval, or similarity to the source when there are no labels. The line is the Pareto front: nothing is both faster and better.
  */
 import type { CandidateReport } from '@slipway/core';
 import { formatMs } from '../format.ts';
 import { truncate } from '../text.ts';
-import { type Box, placeLabels } from './labels.ts';
+import { type Box, type Label, placeLabels } from './labels.ts';
 import { markup, type Markup } from './markup.ts';
 import { linearScale, logScale, paretoFront, type Scale } from './scale.ts';
 import { COLOR } from './verdicts.ts';
@@ -38,7 +38,7 @@ export function scatterChart(candidates: readonly CandidateReport[]): Scatter | 
   const points = candidates.flatMap((candidate): Point[] => {
     const { latency, accuracy, parity } = candidate;
     if (latency === null) return [];
-    const at = { candidate, cost: latency.p50Ms, slow: latency.p99Ms };
+    const at = { candidate, cost: latency.p50Ms, slow: latency.p90Ms };
     if (byAccuracy) {
       return accuracy === null ? [] : [{ ...at, worth: accuracy.value, low: accuracy.low, high: accuracy.high }];
     }
@@ -72,10 +72,16 @@ function draw(points: readonly Point[], byAccuracy: boolean): Markup {
     (tick) => markup`<line x1="${x.at(tick)}" x2="${x.at(tick)}" y1="${TOP}" y2="${BOTTOM}" stroke="var(--grid)"/>
 <text class="faint" x="${x.at(tick)}" y="${BOTTOM + 17}" text-anchor="middle">${formatMs(tick)}</text>`,
   );
-  const marks = points.map((p, i) => mark(p, x, y, places[i] ?? { x: 0, y: 0, anchor: 'start' }, worthText));
+  // The winner last, so that it is never hidden.
+  const layered = [...points].sort(
+    (a, b) => Number(a.candidate.verdict === 'winner') - Number(b.candidate.verdict === 'winner'),
+  );
+  const marks = layered.map((p) => mark(p, x, y, worthText));
+  // Names last, so that nothing is drawn over them.
+  const names = points.map((p, i) => nameOf(p, x, y, places[i] ?? { x: 0, y: 0, anchor: 'start', far: false }));
   return markup`<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Latency against ${byAccuracy ? 'accuracy' : 'similarity'}">${gridY}${gridX}
-<path d="${frontPath(front, x, y)}" fill="none" stroke="var(--good)" stroke-width="1.5" stroke-dasharray="5 4" opacity=".75"/>${marks}
-<text class="faint" x="${(LEFT + RIGHT) / 2}" y="${HEIGHT - 6}" text-anchor="middle">median latency, whisker to p99${isLog(points) ? ' (logarithmic)' : ''} — left is faster</text></svg>`;
+<path d="${frontPath(front, x, y)}" fill="none" stroke="var(--good)" stroke-width="1.5" stroke-dasharray="5 4" opacity=".75"/>${marks}${names}
+<text class="faint" x="${(LEFT + RIGHT) / 2}" y="${HEIGHT - 6}" text-anchor="middle">median latency, whisker to p90${isLog(points) ? ' (logarithmic)' : ''} — left is faster</text></svg>`;
 }
 
 const isLog = (points: readonly Point[]): boolean =>
@@ -98,19 +104,21 @@ function frontPath(front: readonly Point[], x: Scale, y: Scale): string {
   return `${steps.join('')}H${f(RIGHT)}`;
 }
 
-function mark(
-  p: Point,
-  x: Scale,
-  y: Scale,
-  label: { x: number; y: number; anchor: string },
-  worthText: (v: number) => string,
-): Markup {
+function mark(p: Point, x: Scale, y: Scale, worthText: (value: number) => string): Markup {
   const color = COLOR[p.candidate.verdict];
-  const [cx, cy] = [x.at(p.cost), y.at(p.worth)];
-  return markup`<g><title>${p.candidate.name}: ${formatMs(p.cost)} (p99 ${formatMs(p.slow)}), ${worthText(p.worth)} [${worthText(p.low)}, ${worthText(p.high)}]</title>
-<g stroke="var(${color})" stroke-width="1.5" opacity=".45"><line x1="${cx}" x2="${cx}" y1="${y.at(p.low)}" y2="${y.at(p.high)}"/><line x1="${cx - 4}" x2="${cx + 4}" y1="${y.at(p.low)}" y2="${y.at(p.low)}"/><line x1="${cx - 4}" x2="${cx + 4}" y1="${y.at(p.high)}" y2="${y.at(p.high)}"/><line x1="${cx}" x2="${x.at(p.slow)}" y1="${cy}" y2="${cy}"/></g>
-<circle cx="${cx}" cy="${cy}" r="5.5" fill="var(${color})" stroke="var(--card)" stroke-width="2"/>
-<text class="name" x="${label.x}" y="${label.y}" text-anchor="${label.anchor}" stroke="var(--card)" stroke-width="4" paint-order="stroke" stroke-linejoin="round">${truncate(p.candidate.name, 22)}</text></g>`;
+  const [cx, cy, low, high] = [x.at(p.cost), y.at(p.worth), y.at(p.low), y.at(p.high)];
+  const interval = `${worthText(p.worth)} [${worthText(p.low)}, ${worthText(p.high)}]`;
+  return markup`<g><title>${p.candidate.name}: ${formatMs(p.cost)} (p90 ${formatMs(p.slow)}), ${interval}</title>
+<g stroke="var(${color})" stroke-width="1.5" opacity=".45"><line x1="${cx}" x2="${cx}" y1="${low}" y2="${high}"/><line x1="${cx - 4}" x2="${cx + 4}" y1="${low}" y2="${low}"/><line x1="${cx - 4}" x2="${cx + 4}" y1="${high}" y2="${high}"/><line x1="${cx}" x2="${x.at(p.slow)}" y1="${cy}" y2="${cy}"/></g>
+<circle cx="${cx}" cy="${cy}" r="5.5" fill="var(${color})" stroke="var(--card)" stroke-width="2"/></g>`;
+}
+
+function nameOf(p: Point, x: Scale, y: Scale, label: Label): Markup {
+  const end = label.x + (label.anchor === 'start' ? -3 : 3);
+  const leader = label.far
+    ? markup`<line x1="${x.at(p.cost)}" y1="${y.at(p.worth)}" x2="${end}" y2="${label.y - 4}" stroke="var(--faint)" stroke-width=".8"/>`
+    : null;
+  return markup`${leader}<text class="name" x="${label.x}" y="${label.y}" text-anchor="${label.anchor}" stroke="var(--card)" stroke-width="4" paint-order="stroke" stroke-linejoin="round">${truncate(p.candidate.name, 22)}</text>`;
 }
 
 /** The areas the whiskers of a point take. */

@@ -6,6 +6,8 @@ import { markup, type Markup } from './markup.ts';
 
 /** More rows than this are no picture any more; the largest tensors are shown. */
 const MAX_LAYERS = 40;
+/** Quantization renames a weight; it is the same layer all the same. */
+const keyOf = ({ name }: LayerSparsity): string => name.replace(/_(?:quantized|q|int8|uint8)$/, '');
 const WIDTH = 1074;
 const LABEL = 300;
 const ROW = 24;
@@ -22,12 +24,12 @@ export function sparsityChart(candidates: readonly CandidateReport[]): SparsityC
   const columns = candidates.filter((c) => c.sparsity.length > 0);
   const layers = new Map<string, LayerSparsity>();
   for (const { sparsity } of columns) {
-    for (const layer of sparsity) if (!layers.has(layer.name)) layers.set(layer.name, layer);
+    for (const layer of sparsity) if (!layers.has(keyOf(layer))) layers.set(keyOf(layer), layer);
   }
   if (layers.size === 0) return null;
   const largest = [...layers.values()].sort((a, b) => b.elements - a.elements).slice(0, MAX_LAYERS);
-  const names = new Set(largest.map((layer) => layer.name));
-  const rows = [...layers.values()].filter((layer) => names.has(layer.name));
+  const names = new Set(largest.map(keyOf));
+  const rows = [...layers.values()].filter((layer) => names.has(keyOf(layer)));
   const cell = (WIDTH - LABEL) / columns.length;
   const head = columns.map(
     (c, i) =>
@@ -37,13 +39,13 @@ export function sparsityChart(candidates: readonly CandidateReport[]): SparsityC
     const y = HEAD + r * ROW;
     const cells = columns.map((c, i) =>
       heat(
-        c.sparsity.find((own) => own.name === layer.name),
+        c.sparsity.find((own) => keyOf(own) === keyOf(layer)),
         LABEL + i * cell,
         y,
         cell,
       ),
     );
-    return markup`<text x="0" y="${y + 16}"><title>${layer.name}</title>${truncate(layer.name, 26)}</text>
+    return markup`<text x="0" y="${y + 16}"><title>${layer.name}</title>${truncate(keyOf(layer), 24)}</text>
 <text class="faint" x="${LABEL - 14}" y="${y + 16}" text-anchor="end">${layer.operator} · ${formatCount(layer.elements)}</text>${cells}`;
   });
   const chart = markup`<svg viewBox="0 0 ${WIDTH} ${HEAD + rows.length * ROW}" role="img" aria-label="Share of zeros per layer">${head}${body}</svg>`;

@@ -37,7 +37,7 @@ th:nth-child(2), td:nth-child(2) { text-align: left; } th:first-child, td:first-
 td b { font-weight: 640; } td small { display: block; color: var(--faint); font-size: 12px; }
 tr.why td { border: 0; padding: 0 0 12px; text-align: left; color: var(--soft); font-size: 13.5px; white-space: normal; }
 details { margin-top: 4px; } summary { cursor: pointer; color: var(--faint); font-size: 12.5px; } summary:hover { color: var(--text); }
-ul.plain { list-style: none; margin: 6px 0 0; padding: 0; } ul.plain li { padding: 2px 0 2px 20px; position: relative; } ul.plain li::before { content: attr(data-mark); position: absolute; left: 2px; font-weight: 700; }
+ul.plain { list-style: none; font-size: 13.5px; margin: 6px 0 0; padding: 0; } ul.plain li { padding: 2px 0 2px 20px; position: relative; } ul.plain li::before { content: attr(data-mark); position: absolute; left: 2px; font-weight: 700; }
 li.ok::before { color: var(--good); } li.no::before { color: var(--bad); } li.note::before { color: var(--faint); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 18px; margin: 10px 0 0; font-size: 14px; } dt { color: var(--faint); } dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
 ol.steps { list-style: none; margin: 14px 0 0; padding: 0; font-size: 14px; } ol.steps li { position: relative; padding: 0 0 14px 22px; border-left: 2px solid var(--line); margin-left: 5px; } ol.steps li:last-child { border-color: transparent; padding-bottom: 0; }
