@@ -79,6 +79,7 @@ export const errorTable = define({
   // Files and data
   FILE_NOT_FOUND: row('{path}: no such file', 404, 'NOT_FOUND', EXIT.notFound, 'Check the path; relative paths in a config are relative to the config file.'),
   FILE_UNREADABLE: bad('{path}: cannot be read: {problem}', 'Check that it exists, is a regular file and that you may read it.'),
+  FILE_EXISTS: row('{path} exists already', 409, 'ALREADY_EXISTS', EXIT.conflict, 'Keep it and edit it, or replace it with --force.'),
   DATA_FORMAT: bad('{path}: {problem}', 'Supported data: .npy, .npz, IDX (.idx, -ubyte, optionally .gz), .csv, .json and .jsonl.'),
   DATA_MISMATCH: bad('{problem}', 'Inputs and labels must have the same number of rows, and fit the model signature.'),
   DATA_EMPTY: bad('{path}: contains no rows', 'Give at least one example.'),

@@ -44,7 +44,7 @@ export const build: Verb = defineVerb({
         ...(release === null
           ? []
           : [
-              `${style.dim('next')}    slipway serve   ·   slipway predict ${release.name}   ·   slipway bench ${release.name}`,
+              `${style.dim('next')}    slipway serve · slipway predict ${release.name} · slipway bench ${release.name}`,
             ]),
       ].join('\n'),
     );
