@@ -19,6 +19,9 @@ import { planDynamic, type Target } from './plan.ts';
 
 type Spec = Extract<PassSpec, { pass: 'quantize.dynamic' }>;
 
+const NEIGHBOURS =
+  'All rows of a call share the ranges of their activations: in a batch, the answer for a row depends a little on the other rows.';
+
 export const dynamicPass: Pass<Spec> = {
   name: 'quantize.dynamic',
   version: 1,
@@ -64,6 +67,7 @@ export const dynamicPass: Pass<Spec> = {
     const result = withModel(start, { graph: editor.finish() });
 
     const notes = describe(model, result, targets);
+    if (targets.some(({ kind }) => kind === 'product')) notes.push(NEIGHBOURS);
     const kept = plan.targets.filter(isExcluded).map(({ node }) => node);
     if (kept.length > 0) notes.push(`Left alone because excluded: ${listNames(kept.map(describeNode))}.`);
     notes.push(...reasons(plan.untouched));

@@ -108,8 +108,13 @@ function rangesOf(steps: readonly Step[], wanted: ReadonlySet<string>): Map<stri
     for (let next = moved.get(root); next !== undefined; next = moved.get(root)) root = next;
     return root;
   };
-  const conv = steps.filter(({ node }) => needsQuantizedOutput(node)).map(({ output }) => output);
-  for (const name of new Set([...wanted, ...conv])) ranges.set(name, rootOf(name));
+  // In the order in which they are computed, so that the first tensor that is not finite is the one that is named.
+  for (const { node, output } of steps) {
+    for (const name of [...node.inputs, output]) {
+      const isOwn = name === output && needsQuantizedOutput(node);
+      if (isOwn || wanted.has(name)) ranges.set(name, rootOf(name));
+    }
+  }
   return ranges;
 }
 
