@@ -1,0 +1,120 @@
+/**
+ * The packed tarballs, as a user gets them: installed with npm into an empty folder, without any flag, and used on a model that lies
+ * elsewhere. Third-party packages come from the registry; nothing of this repository is reachable from the folder.
+ */
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+const root = path.join(import.meta.dirname, '../..');
+const installed = mkdtempSync(path.join(tmpdir(), 'slipway-packed-'));
+const project = mkdtempSync(path.join(tmpdir(), 'slipway-project-'));
+const slipway = path.join(installed, 'node_modules/.bin/slipway');
+
+/** As in a shell of the user: nothing of the npm that runs this, and no node of this repository. */
+const env = Object.fromEntries(
+  Object.entries(process.env).filter(
+    ([name]) => !/^npm_/i.test(name) && name !== 'NODE_OPTIONS' && name !== 'INIT_CWD',
+  ),
+);
+env['PATH'] = (process.env['PATH'] ?? '')
+  .split(':')
+  .filter((folder) => !folder.includes('node_modules'))
+  .join(':');
+
+let passed = 0;
+const failures: string[] = [];
+
+function check(name: string, holds: boolean, detail = ''): void {
+  if (holds) passed++;
+  else failures.push(`${name}${detail === '' ? '' : `: ${detail.slice(0, 2000)}`}`);
+  console.log(`${holds ? 'ok  ' : 'FAIL'} ${name}`);
+}
+
+interface Ran {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+function run(command: string, args: readonly string[], cwd: string): Ran {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, env, encoding: 'utf8', timeout: 300_000 });
+  return { code: status, stdout, stderr };
+}
+
+function json(ran: Ran): Record<string, unknown> {
+  try {
+    return JSON.parse(ran.stdout) as Record<string, unknown>;
+  } catch {
+    return {};
+  }
+}
+
+try {
+  execFileSync(process.execPath, [path.join(root, 'tools/pack.ts')], { cwd: root, stdio: 'inherit' });
+  const tarballs = readdirSync(path.join(root, '.cache/packages')).map((file) =>
+    path.join(root, '.cache/packages', file),
+  );
+
+  const install = run('npm', ['install', '--no-audit', '--no-fund', ...tarballs], installed);
+  check('npm install of the tarballs into an empty folder', install.code === 0, install.stderr);
+  check('the command is there', existsSync(slipway));
+  const engine = path.join(installed, 'node_modules/@slipway/runtime/node_modules/onnxruntime-node/bin/napi-v6');
+  check(
+    'nothing was downloaded for CUDA',
+    !readdirSync(path.join(engine, 'linux/x64')).some((file) => file.includes('cuda')),
+  );
+  check('npx slipway --version', run('npx', ['slipway', '--version'], installed).stdout.trim() === '0.1.0');
+
+  cpSync(path.join(root, 'examples/digits/mnist.onnx'), path.join(project, 'my-model.onnx'));
+  const inspect = run(slipway, ['inspect', 'my-model.onnx', '--json'], project);
+  check('slipway inspect', inspect.code === 0 && 'signature' in json(inspect), inspect.stderr);
+  const init = run(slipway, ['init', 'my-model.onnx', '--json'], project);
+  check('slipway init', init.code === 0 && json(init)['name'] === 'my-model', init.stderr);
+  const build = run(slipway, ['build', '--json'], project);
+  check(
+    'slipway build makes a release',
+    build.code === 0 && json(build)['release'] !== null,
+    build.stderr + build.stdout,
+  );
+  check('the report is there', existsSync(path.join(project, '.slipway/reports/my-model.html')));
+  const predict = run(slipway, ['predict', 'my-model', '--json'], project);
+  check('slipway predict', predict.code === 0 && 'outputs' in json(predict), predict.stderr + predict.stdout);
+  const verify = run(slipway, ['verify', 'my-model'], project);
+  check('slipway verify', verify.code === 0, verify.stderr + verify.stdout);
+  const bench = run(slipway, ['bench', 'my-model', '--duration', '500ms', '--warmup', '100ms', '--json'], project);
+  check(
+    'slipway bench starts a server and gets answers',
+    Number(json(bench)['requests']) > 0,
+    bench.stderr + bench.stdout,
+  );
+  const bundle = run(slipway, ['bundle', 'my-model', '--output', 'bundle', '--json'], project);
+  check('slipway bundle', bundle.code === 0 && existsSync(path.join(project, 'bundle/run')), bundle.stderr);
+  const help = run(path.join(project, 'bundle/run'), ['--help'], '/');
+  check('the bundle runs', help.code === 0 && help.stdout.includes('--port'), help.stderr);
+
+  const config = readFileSync(path.join(project, 'slipway.config.ts'), 'utf8');
+  writeFileSync(path.join(installed, 'slipway.config.ts'), config);
+  writeFileSync(path.join(installed, 'wrong.config.ts'), config.replace("name: 'my-model'", 'name: 42'));
+  const tsc = [
+    path.join(root, 'node_modules/typescript/bin/tsc'),
+    '--noEmit',
+    '--strict',
+    '--skipLibCheck',
+    '--types',
+    '',
+  ];
+  const options = ['--module', 'nodenext', '--target', 'es2024'];
+  const types = run(process.execPath, [...tsc, ...options, 'slipway.config.ts'], installed);
+  check('the types of the config resolve', types.code === 0, types.stdout);
+  const wrong = run(process.execPath, [...tsc, ...options, 'wrong.config.ts'], installed);
+  check('the types of the config refuse a wrong value', wrong.code !== 0);
+} finally {
+  rmSync(installed, { recursive: true, force: true });
+  rmSync(project, { recursive: true, force: true });
+}
+
+for (const failure of failures) console.error(`\n${failure}`);
+console.log(`\n${passed} passed, ${failures.length} failed`);
+process.exitCode = failures.length === 0 && passed > 0 ? 0 : 1;
