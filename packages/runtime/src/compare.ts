@@ -22,7 +22,9 @@ export function compareTensors(actual: Tensor, expected: Tensor, tolerance: Gold
     const bound = tolerance.absolute + tolerance.relative * Math.abs(Number(e));
     // Infinities and strings are equal or not; NaN fails the comparison by itself.
     const closeable = typeof e !== 'string' && Number.isFinite(Number(e));
-    if (closeable && Math.abs(Number(a) - Number(e)) <= bound) continue;
+    // As bigints first: beyond 2^53 neighbours are the same number.
+    const distance = typeof a === 'bigint' && typeof e === 'bigint' ? Number(a - e) : Number(a) - Number(e);
+    if (closeable && Math.abs(distance) <= bound) continue;
     const problem = `element ${index} is ${a}, expected ${e}${closeable ? ` ± ${bound.toPrecision(3)}` : ''}`;
     return { row: Math.floor((index * rows) / want.length), problem };
   }
