@@ -91,8 +91,9 @@ describe('reading', () => {
     writeFileSync(join(directory, 'other.bin'), new Uint8Array(16));
     linkSync(join(directory, 'other.bin'), join(directory, 'hard.bin'));
     expect(problemOf(() => readTensorBytes(external({ location })))).toMatch(message);
-    if (location === 'hard.bin')
-      {expect(readTensorBytes(external({ location }), null, { allowHardLinks: true })).toHaveLength(16);}
+    if (location === 'hard.bin') {
+      expect(readTensorBytes(external({ location }), null, { allowHardLinks: true })).toHaveLength(16);
+    }
   });
 
   it('refuses a range past the end, a length that does not fit, and reading without a folder', () => {

@@ -172,9 +172,9 @@ describe('GraphEditor', () => {
           const node = nodes[(random.next().value as number) % Math.max(nodes.length, 1)];
           if (node === undefined) break;
           const action = (random.next().value as number) % 3;
-          if (action === 0)
-            {editor.insertAfter(node, createNode('New', [node.outputs[0] ?? ''], [editor.uniqueName('v')]));}
-          else if (action === 1) editor.replaceUses(node.outputs[0] ?? '', editor.uniqueName('u'));
+          if (action === 0) {
+            editor.insertAfter(node, createNode('New', [node.outputs[0] ?? ''], [editor.uniqueName('v')]));
+          } else if (action === 1) editor.replaceUses(node.outputs[0] ?? '', editor.uniqueName('u'));
           else editor.update(node, { name: editor.uniqueNodeName('n') });
         }
         const done = editor.finish();
