@@ -35,9 +35,10 @@ const OVERFLOW: Readonly<Partial<Record<NumericDType, number>>> = { float16: 655
  * @throws TENSOR_INVALID naming the element
  */
 export function readTensor(value: JsonValue, spec: TensorSpec, bytes: Buffer, where: string): Tensor {
+  const wide = spec.dtype === 'int64' || spec.dtype === 'uint64';
   if (
     value instanceof Numbers &&
-    value.exact &&
+    (value.exact || !wide) &&
     spec.dtype !== 'string' &&
     spec.dtype !== 'bool' &&
     fits(value, spec)
@@ -45,7 +46,7 @@ export function readTensor(value: JsonValue, spec: TensorSpec, bytes: Buffer, wh
     const data = convert(value.values, spec.dtype);
     if (data !== null) return { dtype: spec.dtype, shape: value.shape, data } as Tensor;
   }
-  return tensorFromJson(plain(value, bytes), spec, where);
+  return tensorFromJson(plain(value, wide ? bytes : null), spec, where);
 }
 
 function fits(value: Numbers, spec: TensorSpec): boolean {
@@ -90,9 +91,15 @@ function wide(values: Float64Array, dtype: 'int64' | 'uint64'): BigInt64Array | 
   return data;
 }
 
-/** As `JSON.parse` would have given it, but with bigint for integers that float64 cannot hold. */
-export function plain(value: JsonValue, bytes: Buffer): unknown {
-  if (value instanceof Numbers) return nest(value, value.exact ? value.values : exactNumbers(value, bytes));
+/**
+ * As `JSON.parse` would have given it.
+ * @param bytes the text it came from, when integers that float64 cannot hold are to be bigint
+ */
+export function plain(value: JsonValue, bytes: Buffer | null): unknown {
+  if (value instanceof Numbers) {
+    return nest(value, value.exact || bytes === null ? value.values : exactNumbers(value, bytes));
+  }
+  if (typeof value === 'bigint' && bytes === null) return Number(value);
   if (Array.isArray(value)) return value.map((element) => plain(element, bytes));
   if (isObject(value)) {
     return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, plain(member, bytes)]));
