@@ -134,7 +134,7 @@ function whyNot(
   winner: Contender | null,
   seed: number,
 ): string {
-  if (contender === source) return winner === null ? 'passed' : `passed, but ${winner.report.name} is better`;
+  if (contender === source) return winner === null ? 'passed' : `passed, but ${outdone(objective, winner, source)}`;
   const relation = compare(objective, contender, source, seed);
   const name = winner === null || winner === source ? 'source' : winner.report.name;
   if (objective === 'size') {
@@ -151,4 +151,14 @@ function whyNot(
   const against = advantage(objective, contender, source);
   const is = objective === 'latency' ? `is ${against ?? ''}` : `has ${against ?? ''}`;
   return relation === 'worse' ? `passed, but ${is}` : `passed and ${is}, but ${name} does better`;
+}
+
+/** What the winner has over the source. */
+function outdone(objective: Objective, winner: Contender, source: Contender): string {
+  const { name, latency, size } = winner.report;
+  const ratio = latency?.versusSource ?? null;
+  if (objective === 'latency' && ratio !== null) return `${name} is ${formatSpeed(ratio.ratio)}`;
+  if (objective === 'size' && size !== null) return `${name} is smaller`;
+  const against = advantage(objective, winner, source);
+  return against === null ? `${name} is better` : `${name} has ${against}`.replace(' against source', '');
 }

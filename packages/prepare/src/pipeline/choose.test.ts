@@ -1,0 +1,93 @@
+import { describe, expect, it } from 'vitest';
+import { digitsReport } from '../testing/reports.ts';
+import { randomStream } from '../validate/random.ts';
+import { choose, type Contender, judge } from './choose.ts';
+
+const random = randomStream(1);
+/** Rounds in which the model takes `ratio` times as long as the source, give or take two percent. */
+const rounds = (ratio: number): Float64Array =>
+  Float64Array.from({ length: 15 }, () => ratio * (0.98 + 0.04 * random()));
+/** Ten thousand rows of which the first `wrong` are answered wrongly. */
+const answers = (wrong: number): Uint8Array => new Uint8Array(10_000).fill(1).fill(0, 0, wrong);
+
+interface Figures {
+  readonly name: string;
+  readonly ratio: number;
+  readonly bytes: number;
+  readonly compressed?: number;
+  readonly wrong?: number;
+}
+
+function contender({ name, ratio, bytes, compressed = bytes, wrong = 100 }: Figures): Contender {
+  const [base] = digitsReport().candidates;
+  const { verdict: _verdict, reason: _reason, ...report } = base!;
+  const versusSource = name === 'source' ? null : { ratio, low: ratio * 0.99, high: ratio * 1.01 };
+  return {
+    report: {
+      ...report,
+      name,
+      gates: [],
+      size: { bytes, compressedBytes: compressed },
+      latency: { ...report.latency!, p50Ms: ratio, versusSource },
+      accuracy: { ...report.accuracy!, value: 1 - wrong / 10_000 },
+    },
+    relative: name === 'source' ? new Float64Array(15).fill(1) : rounds(ratio),
+    correct: answers(wrong),
+  };
+}
+
+const source = contender({ name: 'source', ratio: 1, bytes: 100 });
+const named = (contender: Contender | null): string | null => contender?.report.name ?? null;
+
+describe('choose', () => {
+  it('keeps the source when nothing is measurably faster', () => {
+    const close = contender({ name: 'close', ratio: 0.98, bytes: 50 });
+    expect(named(choose('latency', [source, close], 0))).toBe('source');
+    expect(judge('latency', source, { source, winner: source, passed: [source, close] }, 0)).toEqual({
+      verdict: 'winner',
+      reason: 'no pass made it measurably faster',
+    });
+    expect(judge('latency', close, { source, winner: source, passed: [source, close] }, 0)).toEqual({
+      verdict: 'passed',
+      reason: 'passed; speed is not distinguishable from source',
+    });
+  });
+
+  it('takes what is faster, and says by how much', () => {
+    const fast = contender({ name: 'fast', ratio: 0.5, bytes: 200 });
+    const slow = contender({ name: 'slow', ratio: 2, bytes: 50 });
+    const passed = [source, fast, slow];
+    const winner = choose('latency', passed, 0);
+    expect(named(winner)).toBe('fast');
+    const reason = (one: Contender): string => judge('latency', one, { source, winner, passed }, 0).reason;
+    expect(reason(fast)).toBe('fastest: 2.0× faster than source');
+    expect(reason(source)).toBe('passed, but fast is 2.0× faster');
+    expect(reason(slow)).toBe('passed, but is 2.0× slower than source');
+  });
+
+  it('chooses by size exactly, and by compressed size among equals', () => {
+    const small = contender({ name: 'small', ratio: 3, bytes: 40 });
+    const sparse = contender({ name: 'sparse', ratio: 1, bytes: 100, compressed: 60 });
+    expect(named(choose('size', [source, small, sparse], 0))).toBe('small');
+    expect(named(choose('size', [source, sparse], 0))).toBe('sparse');
+    expect(named(choose('size', [source], 0))).toBe('source');
+  });
+
+  it('asks for evidence before it calls a model more accurate', () => {
+    const lucky = contender({ name: 'lucky', ratio: 1, bytes: 100, wrong: 96 });
+    const better = contender({ name: 'better', ratio: 1, bytes: 100, wrong: 40 });
+    expect(named(choose('accuracy', [source, lucky], 0))).toBe('source');
+    expect(named(choose('accuracy', [source, lucky, better], 0))).toBe('better');
+    expect(judge('accuracy', better, { source, winner: better, passed: [source, better] }, 0).reason).toBe(
+      'most accurate: +0.60 points against source',
+    );
+  });
+
+  it('chooses among those that passed when the source did not', () => {
+    const first = contender({ name: 'first', ratio: 0.7, bytes: 90 });
+    const second = contender({ name: 'second', ratio: 0.71, bytes: 30 });
+    // They cannot be told apart in speed: the smaller one costs less to move and keep.
+    expect(named(choose('latency', [first, second], 0))).toBe('second');
+    expect(choose('latency', [], 0)).toBeNull();
+  });
+});
