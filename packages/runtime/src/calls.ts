@@ -22,6 +22,8 @@ export interface CallsOptions {
   readonly hangTimeoutMs: number;
   /** The runner has not answered in time. */
   readonly onHang: () => void;
+  /** What it sent cannot be read. */
+  readonly onNonsense: () => void;
 }
 
 interface Call {
@@ -53,7 +55,12 @@ export class Calls {
     this.#moved = options.clock.now();
     const reader = new FrameReader();
     options.socket.on('data', (chunk: Buffer) => {
-      for (const frame of reader.push(chunk)) this.#receive(frame);
+      // A damaged runner must not bring down its gateway.
+      try {
+        for (const frame of reader.push(chunk)) this.#receive(frame);
+      } catch {
+        options.onNonsense();
+      }
     });
   }
 

@@ -8,6 +8,7 @@ describe('exit reason', () => {
     ['we stopped it', { code: 0, signal: null, ended: 'stopped' }, 'stopped', 'exit code 0'],
     ['we killed it because it hung', { ended: 'hang' }, 'hang', 'no answer in time, ended with signal SIGKILL'],
     ['we gave up its start', { ended: 'start-failed' }, 'start-failed', 'signal SIGKILL'],
+    ['it sent nonsense', { ended: 'nonsense' }, 'crash', 'it sent what makes no sense, ended with signal SIGKILL'],
     ['someone killed it', {}, 'killed', 'signal SIGKILL'],
     ['someone ended it, cgroup unknown', { signal: 'SIGTERM', oomKills: null }, 'killed', 'signal SIGTERM'],
     ['the kernel killed it for memory', { oomKills: 1 }, 'oom', 'out of memory: killed by the kernel (signal SIGKILL)'],

@@ -8,7 +8,7 @@ export interface ExitFacts {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   /** What we ended it for, if it was us. */
-  readonly ended: 'stopped' | 'hang' | 'start-failed' | null;
+  readonly ended: 'stopped' | 'hang' | 'start-failed' | 'nonsense' | null;
   /** Out-of-memory kills in its cgroup during its life; null when that cannot be known. */
   readonly oomKills: number | null;
   /** The last lines it printed. */
@@ -32,6 +32,7 @@ export function exitReason(facts: ExitFacts): RunnerExit {
   const how = signal === null ? `exit code ${code ?? '?'}` : `signal ${signal}`;
   if (ended === 'stopped') return { reason: 'stopped', detail: how };
   if (ended === 'hang') return { reason: 'hang', detail: `no answer in time, ended with ${how}` };
+  if (ended === 'nonsense') return { reason: 'crash', detail: `it sent what makes no sense, ended with ${how}` };
   if (facts.output.some((line) => OUT_OF_MEMORY.test(line))) return { reason: 'oom', detail: `out of memory, ${how}` };
   if (signal === 'SIGKILL' && (facts.oomKills ?? 0) > 0) {
     return { reason: 'oom', detail: `out of memory: killed by the kernel (${how})` };

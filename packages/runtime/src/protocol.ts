@@ -22,4 +22,6 @@ export interface ReadyReply {
 export interface MeasureRequest extends Description {
   readonly warmup: number;
   readonly iterations: number;
+  /** How often to say that it is alive, milliseconds. */
+  readonly aliveEveryMs: number;
 }

@@ -28,8 +28,6 @@ import { FD } from './wire/descriptors.ts';
 
 /** Receive buffers up to this size are kept for the next call. */
 const KEEP_BYTES = 64 * 1024 * 1024;
-/** How often a long measurement says that it is alive, milliseconds. */
-const ALIVE_EVERY_MS = 1000;
 
 /** A buffer that grows to what is asked of it, and is used again: calls execute one at a time. */
 function scratch(initialBytes: number): (bytes: number) => Buffer {
@@ -93,7 +91,7 @@ async function measure(id: number, session: EngineSession, request: MeasureReque
     await session.run(inputs);
     const after = performance.now();
     if (index >= 0) times[index] = after - before;
-    if (after - alive > ALIVE_EVERY_MS) {
+    if (after - alive > request.aliveEveryMs) {
       reply(KIND.alive, id);
       alive = after;
     }

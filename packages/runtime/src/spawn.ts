@@ -49,7 +49,13 @@ export function spawnRunner(model: string, logger: Logger | undefined): RunnerPr
     env: Object.fromEntries(Object.entries(process.env).filter(([name]) => INHERITED.test(name))),
     windowsHide: true,
   });
-  const socket = child.stdio[3] as Socket;
+  // Node leaves the streams out when it has no descriptors left, whatever the types say.
+  const socket = (child.stdio as readonly unknown[] | undefined)?.[3] as Socket | undefined;
+  if (socket === undefined) {
+    child.on('error', () => undefined);
+    closeFiles(shared);
+    throw new Error('no file descriptors left for another process');
+  }
   const lines: string[] = [];
   const keep = (stream: 'stdout' | 'stderr', source: Readable | null) => {
     let rest = '';
@@ -72,10 +78,7 @@ export function spawnRunner(model: string, logger: Logger | undefined): RunnerPr
 
   const closed = new Promise<Awaited<RunnerProcess['closed']>>((resolve) => {
     const finish = (code: number | null, signal: NodeJS.Signals | null, error: Error | null): void => {
-      if (shared !== null) {
-        closeShared(shared.requests);
-        closeShared(shared.replies);
-      }
+      closeFiles(shared);
       const oomAfter = oomKillCount();
       const oomKills = oomBefore === null || oomAfter === null ? null : oomAfter - oomBefore;
       resolve({ code, signal, error, oomKills, output: lines });
@@ -89,6 +92,12 @@ export function spawnRunner(model: string, logger: Logger | undefined): RunnerPr
     });
   });
   return { pid: child.pid ?? 0, socket, shared, output: () => lines, kill: () => void child.kill('SIGKILL'), closed };
+}
+
+function closeFiles(shared: SharedFiles | null): void {
+  if (shared === null) return;
+  closeShared(shared.requests);
+  closeShared(shared.replies);
 }
 
 function openSharedFiles(): SharedFiles | null {

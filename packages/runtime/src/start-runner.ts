@@ -6,12 +6,15 @@ import {
   type Clock,
   fail,
   fromSystemError,
+  MANIFEST_FILE,
+  type Signature,
   SlipwayError,
   systemClock,
   type Tensors,
   validateInputs,
 } from '@slipway/core';
 import { readFile } from 'node:fs/promises';
+import path from 'node:path';
 import { Calls } from './calls.ts';
 import { defaultThreads } from './host/cpu-plan.ts';
 import { exitReason, type ExitFacts } from './exit-reason.ts';
@@ -39,7 +42,7 @@ const REAL: RunnerWorld = { clock: systemClock, spawn: spawnRunner };
 export async function startRunner(options: RunnerOptions, world: RunnerWorld = REAL): Promise<Runner> {
   const located = await locate(options.path);
   const started = world.clock.now();
-  const runnerProcess = world.spawn(options.model, options.logger);
+  const runnerProcess = spawnOrFail(options, world);
   const handle = new RunnerHandle(options, runnerProcess, world.clock);
   const callOff = (): void => handle.end('stopped');
   if (options.signal?.aborted === true) callOff();
@@ -47,6 +50,7 @@ export async function startRunner(options: RunnerOptions, world: RunnerWorld = R
   try {
     const ready = await handle.load(located);
     const { manifest } = located;
+    if (manifest !== null) checkSignature(manifest.signature, ready.signature, located);
     const runner = handle.runner(manifest?.signature ?? ready.signature);
     if (manifest?.golden !== undefined && options.golden !== false) {
       const samples = readGolden(located.directory, manifest.golden);
@@ -61,6 +65,27 @@ export async function startRunner(options: RunnerOptions, world: RunnerWorld = R
     throw error;
   } finally {
     options.signal?.removeEventListener('abort', callOff);
+  }
+}
+
+function spawnOrFail({ model, logger }: RunnerOptions, world: RunnerWorld): RunnerProcess {
+  try {
+    return world.spawn(model, logger);
+  } catch (error) {
+    const problem = error instanceof Error ? error.message : String(error);
+    throw fail('RUNNER_START_FAILED', { model, problem }, { cause: error });
+  }
+}
+
+/** The manifest may know more (shapes, and better names for dimensions), but it must not contradict the model. */
+function checkSignature(stated: Signature, actual: Signature, { directory }: Located): void {
+  for (const kind of ['inputs', 'outputs'] as const) {
+    const names = (specs: Signature['inputs']): string =>
+      specs.map(({ name, dtype }) => `${dtype} "${name}"`).join(', ');
+    const [said, found] = [names(stated[kind]), names(actual[kind])];
+    if (said === found) continue;
+    const problem = `the signature has the ${kind} ${said}, the model has ${found}`;
+    throw fail('MANIFEST_INVALID', { path: path.join(directory, MANIFEST_FILE), problem });
   }
 }
 
@@ -84,6 +109,7 @@ class RunnerHandle {
       clock,
       hangTimeoutMs: options.hangTimeoutMs ?? HANG_TIMEOUT_MS,
       onHang: () => this.end('hang'),
+      onNonsense: () => this.end('nonsense'),
     });
     this.exited = runnerProcess.closed.then((facts) => {
       const exit = exitReason({ ...facts, ended: this.#ended });
@@ -134,6 +160,7 @@ class RunnerHandle {
   runner(signature: Runner['signature']): Omit<Runner, 'loadMs'> {
     const calls = this.#calls;
     calls.watch();
+    const aliveEveryMs = (this.#options.hangTimeoutMs ?? HANG_TIMEOUT_MS) / 4;
     const tensors = async (answer: Promise<Frame>): Promise<Tensors> => {
       const { description, payload } = await answer;
       return assemble(description as Description, payload);
@@ -148,7 +175,7 @@ class RunnerHandle {
       },
       measure: async (inputs, { warmup, iterations }) => {
         validateInputs(signature, inputs);
-        const { times } = await tensors(calls.submit(KIND.measure, { warmup, iterations }, inputs));
+        const { times } = await tensors(calls.submit(KIND.measure, { warmup, iterations, aliveEveryMs }, inputs));
         return { timesMs: times?.data as Float64Array };
       },
       memory: () => processMemory(this.#process.pid),

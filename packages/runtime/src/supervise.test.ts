@@ -114,7 +114,7 @@ describe('supervision, on virtual time', () => {
   });
 
   test('stops in every state', async () => {
-    const never = new Promise<void>(() => undefined);
+    const never = () => new Promise<void>(() => undefined);
     const ready = scene();
     await ready.clock.advance(0);
     await ready.supervisor.stop();
@@ -129,11 +129,8 @@ describe('supervision, on virtual time', () => {
     await stopping;
     expect(starting.runners).toEqual([]);
 
-    const backing = scene(
-      [1, 2]
-        .map(() => () => Promise.reject(fail('RUNNER_START_FAILED', { model: 't', problem: 'p' })))
-        .concat(() => never),
-    );
+    const dies = () => Promise.reject(fail('RUNNER_START_FAILED', { model: 'tiny', problem: 'no luck' }));
+    const backing = scene([dies, dies, never]);
     await backing.clock.advance(0);
     expect(backing.supervisor.state.kind).toBe('backing-off');
     await backing.supervisor.stop();
