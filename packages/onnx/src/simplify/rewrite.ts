@@ -5,11 +5,11 @@
  * It reads all it needs before its first edit. A name keeps its type and its value through every rewrite: what is
  * computed may change, what a name stands for never does. That is why types inferred once hold for a whole round.
  */
-import { hasCode } from '@slipway/core';
+import { bytesOf, hasCode } from '@slipway/core';
 import type { GraphEditor } from '../graph/editor.ts';
 import type { KnownValue } from '../infer/context.ts';
 import { byteLengthOf, countOf, integersOf } from '../ir/elements.ts';
-import { type Initializer, isExternal } from '../ir/initializer.ts';
+import { createInitializer, type Initializer, isExternal } from '../ir/initializer.ts';
 import type { Node } from '../ir/node.ts';
 import { type Shape, tensorType, type TensorType } from '../ir/type.ts';
 import type { Facts } from './facts.ts';
@@ -80,6 +80,13 @@ export class Site {
     const found = this.constant(name);
     return found === undefined || !/^u?int|^bool/.test(found.dtype) ? undefined : integersOf(found);
   }
+  /** A new constant vector of 64-bit integers, named like `base`. */
+  addLongs(base: string, values: readonly number[]): string {
+    const name = this.editor.uniqueName(base);
+    const data = BigInt64Array.from(values, BigInt);
+    this.editor.setInitializer(createInitializer(name, 'int64', [values.length], bytesOf(data)));
+    return name;
+  }
   /** True when several graphs of the model give a value this name. */
   isShared(name: string): boolean {
     return this.#facts.isShared(name);
@@ -147,7 +154,7 @@ export function bypassing(ops: readonly string[], idle: (node: Node, site: Site)
   return eachNode(ops, (node, site) => onlyFirstOutput(node) && idle(node, site) && site.editor.bypass(node));
 }
 
-/** The only element of a constant with one element, as a number; undefined for other constants. */
-export function isScalar(constant: Initializer | undefined): constant is Initializer {
-  return constant !== undefined && constant.data.kind !== 'strings' && countOf(constant) === 1;
+/** True for a constant with one element, whatever its rank. */
+export function isScalar(constant: Initializer): boolean {
+  return constant.data.kind !== 'strings' && countOf(constant) === 1;
 }

@@ -44,6 +44,12 @@ export interface Simplified {
   readonly settled: boolean;
 }
 
+/** What documentation and reports say about a rewrite. */
+export type RewriteFacts = Pick<Rewrite, 'name' | 'exactness' | 'summary'>;
+
+/** All rewrites, in the order in which they are applied. */
+export const REWRITE_TABLE: readonly RewriteFacts[] = REWRITES;
+
 export const DEFAULT_MAX_FOLDED_BYTES: number = 64 * 1024;
 const DEFAULT_MAX_ROUNDS = 32;
 
@@ -106,9 +112,9 @@ function isUnderstood(model: Model): boolean {
   return opsetOf(model) >= OLDEST_OPSET && !model.functions.some(({ domain }) => domain === '' || domain === 'ai.onnx');
 }
 
+/** The same model when nothing applied. */
 function round(source: Model, rewrites: readonly Rewrite[], limits: Limits, counts: Map<string, number>): Model {
   const facts = new Facts(source);
-  let changed = false;
   const rewritten = mapGraphs(source, (graph, context) => {
     const site = new Site(new GraphEditor(graph, context.outer), facts, context.outer, limits);
     let here = 0;
@@ -117,12 +123,9 @@ function round(source: Model, rewrites: readonly Rewrite[], limits: Limits, coun
       if (count > 0) counts.set(rewrite.name, (counts.get(rewrite.name) ?? 0) + count);
       here += count;
     }
-    if (here === 0) return graph;
-    changed = true;
-    return site.editor.finish();
+    return here === 0 ? graph : site.editor.finish();
   });
-  const alive = eliminateDeadCode(rewritten);
-  return changed || alive !== rewritten ? alive : source;
+  return eliminateDeadCode(rewritten);
 }
 
 /** Before IR 4 initializers had to be inputs too, and ONNX Runtime takes them for the constants they are. */
