@@ -86,6 +86,18 @@ describe('build', () => {
     expect(await releases()).toBe(0);
   });
 
+  it('measures models in groups, each beside the source, when they do not fit into memory together', async () => {
+    const prune1 = [prune.magnitude({ rule: 'ratio', ratio: 0.5 })];
+    const prune2 = [prune.magnitude({ rule: 'ratio', ratio: 0.25 })];
+    const config = project.config({ recipe: search({ half: prune1, quarter: prune2 }) });
+    const { report } = await build(config, { memoryBytes: 1 });
+    expect(report.candidates.map((each) => each.verdict)).toEqual(['passed', 'winner', 'passed']);
+    for (const { name, latency } of report.candidates) {
+      expect(latency!.iterations).toBe(10);
+      expect(latency!.versusSource === null).toBe(name === 'source');
+    }
+  });
+
   it('reports a candidate that cannot be made and goes on', async () => {
     const recipe = search({ hopeless: [quantize.static()] });
     const { report, release } = await build(project.config({ recipe }));

@@ -19,6 +19,7 @@ import {
   SlipwayError,
   systemClock,
 } from '@slipway/core';
+import { hostFacts } from '@slipway/runtime';
 import { importSource } from '../import/import.ts';
 import { describeCandidate, type Outcome } from './account.ts';
 import { assemble } from './assemble.ts';
@@ -27,11 +28,13 @@ import { makeCandidate, type Made } from './candidate.ts';
 import { SOURCE } from './choose.ts';
 import { type BuildContext, sessionOf, teller, toolVersions } from './context.ts';
 import { loadData } from './data.ts';
+import { groupBySize } from './groups.ts';
 import { evaluate, examine } from './examine.ts';
 import { besideStore, writeReport } from './files.ts';
 import { nearestMiss } from './gates.ts';
 import type { BuildHooks, BuildResult } from './hooks.ts';
 import { measure, type Subject } from './measure.ts';
+import { bytesOf } from './model-files.ts';
 import { settle } from './settle.ts';
 import { openRunners } from './runners.ts';
 
@@ -51,12 +54,14 @@ export async function build(config: Config, hooks: BuildHooks = {}): Promise<Bui
   const cache = await openCache(besideStore(config.store, 'cache'), log);
   try {
     const session = sessionOf(config);
+    const memoryBytes = hooks.memoryBytes ?? hostFacts().memoryBytes;
     const context: BuildContext = {
       config,
       cache,
       log,
       signal,
       clock,
+      memoryBytes,
       session,
       tools: toolVersions(),
       tell: teller(hooks.progress),
@@ -122,38 +127,38 @@ async function prepare(context: BuildContext): Promise<{ outcomes: readonly Outc
   }
 
   const subjects: Subject[] = [];
-  {
+  const [source, ...others] = made;
+  if (source === undefined) throw fail('INTERNAL', { problem: 'a build without its source' });
+  const sizes = new Map<Made, number>();
+  for (const each of made) sizes.set(each, await bytesOf(each.directory, each.model.files));
+  const sizeOf = (each: Made): number => sizes.get(each) ?? 0;
+  for (const [turn, group] of groupBySize(sizeOf(source), others, sizeOf, context.memoryBytes).entries()) {
     await using runners = openRunners(context.session, log, context.signal);
-    for (const candidate of made) {
+    const examinedNow: Subject[] = [];
+    for (const candidate of [source, ...group]) {
       const subject = await attempt(candidate.name, candidate.passes, async () => {
         const examined = await examine(candidate, data, runners, context);
         return { made: candidate, examined, assembled: await assemble(candidate, examined, imported, data, context) };
       });
-      if (subject !== null) subjects.push(subject);
+      if (subject !== null) examinedNow.push(subject);
     }
     const evaluations = await evaluate(
-      subjects.map((subject) => subject.made),
+      examinedNow.map((subject) => subject.made),
       data,
       runners,
       context,
     );
-    for (const subject of subjects) {
+    for (const subject of examinedNow) {
+      if (subject.made === source && turn > 0) continue;
       const { name, passes } = subject.made;
       const evaluation = evaluations.get(name);
-      outcomes.set(
-        name,
-        evaluation instanceof SlipwayError
-          ? { name, passes, error: evaluation }
-          : { name, passes, subject, evaluation },
-      );
+      const failed = evaluation instanceof SlipwayError;
+      outcomes.set(name, failed ? { name, passes, error: evaluation } : { name, passes, subject, evaluation });
+      if (!failed) subjects.push(subject);
     }
   }
 
-  const measured = await measure(
-    subjects.filter((subject) => outcomes.get(subject.made.name)?.error === undefined),
-    data,
-    context,
-  );
+  const measured = await measure(subjects, data, context);
   for (const [name, result] of measured) {
     const outcome = outcomes.get(name);
     if (outcome === undefined) continue;

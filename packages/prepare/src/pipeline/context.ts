@@ -11,6 +11,8 @@ export interface BuildContext {
   readonly log: Logger;
   readonly signal: AbortSignal;
   readonly clock: Clock;
+  /** Memory to plan with, bytes. */
+  readonly memoryBytes: number;
   /** How every model of this build is run, so that figures compare. */
   readonly session: Pick<SessionOptions, 'threads' | 'spinning'>;
   /** Tools whose version can change a result: part of every cache key, and of the lineage. */

@@ -1,5 +1,5 @@
 /** The rows of a build: calibration and evaluation data, or generated rows when there are none, checked before anything is run. */
-import { type Dataset, fail, findOverlap, loadDataset } from '@slipway/core';
+import { type Dataset, fail, findOverlap, fixedBatch, loadDataset } from '@slipway/core';
 import type { Imported } from '../import/import.ts';
 import { expectedAnswers } from '../validate/accuracy.ts';
 import { generateRows } from '../validate/generated.ts';
@@ -32,8 +32,13 @@ export async function loadData({ signature }: Imported, { config, tell }: BuildC
     const overlap = findOverlap(given, calibration);
     if (overlap !== null) throw fail('DATA_OVERLAP', { count: overlap.count, row: overlap.row });
   }
-  const evaluation = given ?? generateRows(signature, GENERATED_ROWS, config.seed);
+  const perCall = fixedBatch(signature) ?? 1;
+  const evaluation = given ?? generateRows(signature, Math.max(GENERATED_ROWS, perCall), config.seed);
   const { labels, rowCount } = evaluation;
+  if (rowCount < perCall) {
+    const problem = `the model takes exactly ${perCall} rows per call, the evaluation data has ${rowCount}`;
+    throw fail('DATA_MISMATCH', { problem });
+  }
   const expected = labels === null ? null : expectedAnswers(labels, rowCount, config.labels);
   tell('data', null, `${rowCount} rows`, 1);
   return {

@@ -5,6 +5,7 @@
 import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
+  asSlipwayError,
   createDataset,
   type LayerSparsity,
   type Parity,
@@ -14,6 +15,7 @@ import {
   writeNpz,
 } from '@slipway/core';
 import type { Model } from '@slipway/onnx';
+import type { Runner } from '@slipway/runtime';
 import { type Evaluation, evaluateAll } from '../validate/evaluate.ts';
 import { recordGolden } from '../validate/golden.ts';
 import { measureSize } from '../validate/size.ts';
@@ -110,11 +112,19 @@ export async function evaluate(
     else results.set(made.name, restore(found.value));
   }
   if (missing.length === 0) return results;
-  const open = async (made: Made) =>
-    [made.name, await runners.get(made.name, path.join(made.directory, MODEL_FILE))] as const;
-  const others = await Promise.all(missing.filter((made) => made !== source).map(open));
-  const [, reference] = await open(source);
-  const evaluated = await evaluateAll(reference, new Map(others), {
+  const open = (made: Made): Promise<Runner> => runners.get(made.name, path.join(made.directory, MODEL_FILE));
+  const reference = await open(source);
+  const others = new Map<string, Runner>();
+  for (const made of missing) {
+    if (made === source) continue;
+    try {
+      others.set(made.name, await open(made));
+    } catch (error) {
+      signal.throwIfAborted();
+      results.set(made.name, asSlipwayError(error));
+    }
+  }
+  const evaluated = await evaluateAll(reference, others, {
     dataset: data.evaluation,
     expected: data.expected,
     output: data.output,

@@ -20,6 +20,8 @@ export interface BuildHooks {
   readonly signal?: AbortSignal;
   readonly log?: Logger;
   readonly clock?: Clock;
+  /** Memory to plan with, bytes. Default: that of the machine, or what its cgroup allows. */
+  readonly memoryBytes?: number;
 }
 
 export interface BuildResult {

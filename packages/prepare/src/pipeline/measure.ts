@@ -16,6 +16,7 @@ import { SOURCE } from './choose.ts';
 import type { BuildContext } from './context.ts';
 import type { BuildData } from './data.ts';
 import type { Examined } from './examine.ts';
+import { groupBySize } from './groups.ts';
 import { openRunners } from './runners.ts';
 
 const MEASURE_VERSION = 1;
@@ -43,7 +44,7 @@ export async function measure(
   const [source, ...candidates] = subjects;
   const results = new Map<string, Measured | SlipwayError>();
   if (source === undefined) return results;
-  const groups = groupBySize(source, candidates, hostFacts().memoryBytes);
+  const groups = groupBySize(bytesOf(source), candidates, bytesOf, context.memoryBytes);
   for (const [i, group] of groups.entries()) {
     const measured = await measureGroup([source, ...group], data, context, { index: i, count: groups.length });
     for (const [name, result] of measured) if (name !== SOURCE || !results.has(name)) results.set(name, result);
@@ -51,33 +52,7 @@ export async function measure(
   return results;
 }
 
-/** A loaded model takes its weights, packed copies of them and buffers; and half of the memory is for others. */
-const MEMORY_PER_BYTE = 3;
-const PROCESS_BYTES = 120_000_000;
-
-const footprint = ({ assembled }: Subject): number =>
-  PROCESS_BYTES + MEMORY_PER_BYTE * assembled.manifest.files.reduce((sum, file) => sum + file.size, 0);
-
-/** Groups of candidates that fit into half of the memory together with the source; at least one in each. */
-export function groupBySize(
-  source: Subject,
-  candidates: readonly Subject[],
-  memoryBytes: number,
-): readonly (readonly Subject[])[] {
-  const groups: Subject[][] = [[]];
-  let used = footprint(source);
-  for (const candidate of candidates) {
-    const last = groups.at(-1) ?? [];
-    if (last.length > 0 && used + footprint(candidate) > memoryBytes / 2) {
-      groups.push([candidate]);
-      used = footprint(source) + footprint(candidate);
-    } else {
-      last.push(candidate);
-      used += footprint(candidate);
-    }
-  }
-  return groups;
-}
+const bytesOf = ({ assembled }: Subject): number => assembled.manifest.files.reduce((sum, file) => sum + file.size, 0);
 
 interface Stored {
   readonly [name: string]: {

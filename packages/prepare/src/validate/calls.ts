@@ -22,7 +22,7 @@ import type { Runner } from '@slipway/runtime';
 const ROWS_PER_CALL = 32;
 /** Larger rows are sent in smaller calls, bytes. */
 const BYTES_PER_CALL = 16 * 1024 * 1024;
-const CALLS_IN_FLIGHT = 32;
+const CALLS_IN_FLIGHT = 64;
 
 /** How many rows one call takes. */
 export function callSize(signature: Signature, dataset: Dataset): number {
