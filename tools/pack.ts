@@ -5,7 +5,7 @@
  * As an ordinary dependency its script would fetch 200 MB of CUDA libraries on every Linux machine, and fail without
  * a network; a package cannot tell npm to leave the scripts of its dependencies alone.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import {
   cpSync,
   existsSync,
@@ -33,10 +33,11 @@ for (const folder of [staging, packed]) {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
 }
-execFileSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-b'], {
+const tsc = spawnSync(process.execPath, [path.join(root, 'node_modules/typescript/bin/tsc'), '-b'], {
   cwd: root,
   stdio: 'inherit',
 });
+if (tsc.status !== 0) process.exit(1);
 
 const names = readdirSync(path.join(root, 'packages'));
 for (const name of names) {
