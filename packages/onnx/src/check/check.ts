@@ -4,6 +4,7 @@
  */
 import { fail } from '@slipway/core';
 import type { ExternalOptions } from '../external/files.ts';
+import { checkFunctions } from './functions.ts';
 import { readNames, subgraphsOf } from '../graph/scope.ts';
 import { topologicalOrder } from '../graph/topological.ts';
 import type { Graph } from '../ir/graph.ts';
@@ -35,6 +36,7 @@ export function checkModel(model: Model, options: CheckOptions = {}): readonly P
     functions: new Set(model.functions.map(({ domain, name }) => `${domain}.${name}`)),
   };
   new GraphChecker(rules, options, report).graph(model.graph, 'graph', new Set());
+  checkFunctions(model, rules, report);
   return problems;
 }
 
@@ -96,11 +98,12 @@ class GraphChecker {
       if (input.type === null && outer.size === 0) invalid(at, 'is declared without a type');
       define(input.name, `input "${input.name}"`);
     }
+    const inputNames = new Set(graph.inputs.map((input) => input.name));
     for (const [name, tensor] of graph.initializers) {
       const by = `initializer "${name}"`;
       if (name === '') invalid(`${where} / initializer`, 'has no name');
       // An initializer may give an input its default value.
-      if (!graph.inputs.some((input) => input.name === name)) define(name, by);
+      if (!inputNames.has(name)) define(name, by);
       this.#tensor(tensor, `${where} / ${by}`);
     }
     for (const name of graph.sparseInitializers.keys()) {

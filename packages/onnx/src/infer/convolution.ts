@@ -1,4 +1,4 @@
-/** Convolutions, pooling and batch normalization: [batch, channels, …spatial]. */
+/** Convolutions, pooling, sampling, batch normalization and losses: [batch, channels, …spatial]. */
 import { getInt, getInts, getString } from '../ir/node.ts';
 import { type Dim, isFixed, type Shape, tensorType, type ValueType } from '../ir/type.ts';
 import type { OnnxDType } from '../ir/dtype.ts';
@@ -141,6 +141,24 @@ const batchNormalization: Rule = (c) => {
   return [c.tensor(0), ...c.node.outputs.slice(1).map(() => statistics)];
 };
 
+/** Samples at the points of a grid [batch, …spatial, 2 or 3]. */
+const gridSample: Rule = (c) => {
+  const [input, grid] = [c.shape(0), c.shape(1)];
+  if (input === null || grid === null) return [tensorType(c.dtype(0), null)];
+  return [tensorType(c.dtype(0), [...input.slice(0, 2), ...grid.slice(1, -1)])];
+};
+
+const roiAlign: Rule = (c) => {
+  const [height, width] = [getInt(c.node, 'output_height', 1), getInt(c.node, 'output_width', 1)];
+  return [tensorType(c.dtype(0), [c.shape(1)?.[0] ?? '?', c.shape(0)?.[1] ?? '?', height, width])];
+};
+
+/** Losses: one number, or one per label. */
+const loss: Rule = (c) => {
+  const each = getString(c.node, 'reduction', 'mean') === 'none';
+  return [tensorType(c.dtype(0), each ? c.shape(1) : []), c.tensor(0)].slice(0, c.outputs);
+};
+
 export const convolutionRules: Readonly<Record<string, Rule>> = {
   Conv: conv(0, 1, (c) => c.dtype(0)),
   ConvInteger: conv(0, 1, () => 'int32'),
@@ -153,4 +171,8 @@ export const convolutionRules: Readonly<Record<string, Rule>> = {
   GlobalMaxPool: globalPool,
   GlobalLpPool: globalPool,
   BatchNormalization: batchNormalization,
+  GridSample: gridSample,
+  RoiAlign: roiAlign,
+  NegativeLogLikelihoodLoss: loss,
+  SoftmaxCrossEntropyLoss: loss,
 };

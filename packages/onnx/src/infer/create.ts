@@ -66,6 +66,12 @@ const shapeOf: Rule = (c) => {
   return [tensorType('int64', [Math.max(0, clamp(getInt(c.node, 'end', shape.length)) - start)])];
 };
 
+/** Windows of signal processing, `size` samples long. */
+const signalWindow: Rule = (c) => {
+  const dtype = dtypeFromCode(getInt(c.node, 'output_datatype', 1)) ?? 'float32';
+  return [tensorType(dtype, [c.value(0)?.elements[0] ?? '?'])];
+};
+
 export const createRules: Readonly<Record<string, Rule>> = {
   ...Object.fromEntries(REDUCTIONS.map((name) => [`Reduce${name}`, reduce])),
   Constant: constant,
@@ -79,6 +85,9 @@ export const createRules: Readonly<Record<string, Rule>> = {
   RandomUniformLike: randomLike,
   Bernoulli: randomLike,
   EyeLike: randomLike,
+  BlackmanWindow: signalWindow,
+  HammingWindow: signalWindow,
+  HannWindow: signalWindow,
   Multinomial: (c) => [
     tensorType(dtypeAttribute(c, 'int32'), [c.shape(0)?.[0] ?? '?', getInt(c.node, 'sample_size', 1)]),
   ],

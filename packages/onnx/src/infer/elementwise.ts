@@ -51,7 +51,7 @@ const table = (names: string, rule: Rule): Record<string, Rule> =>
 
 export const elementwiseRules: Readonly<Record<string, Rule>> = {
   ...table(
-    'Abs Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity',
+    'Abs Acos Acosh Asin Asinh Atan Atanh Ceil Celu Cos Cosh Elu Erf Exp Floor Gelu HardSigmoid HardSwish CumProd',
     same,
   ),
   ...table(
@@ -62,12 +62,16 @@ export const elementwiseRules: Readonly<Record<string, Rule>> = {
     'Selu Shrink Sigmoid Sign Sin Sinh Softmax Hardmax Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Clip CumSum',
     same,
   ),
-  ...table('InstanceNormalization GroupNormalization RMSNormalization BitwiseNot Trilu', same),
+  ...table(
+    'InstanceNormalization GroupNormalization RMSNormalization BitwiseNot Trilu RotaryEmbedding TensorScatter',
+    same,
+  ),
   ...table('Add Sub Mul Div Pow Mod Max Min Sum Mean BitwiseAnd BitwiseOr BitwiseXor', broadcasting),
   ...table('Equal Greater GreaterOrEqual Less LessOrEqual', comparing),
   ...table('IsNaN IsInf', predicate),
   ...table('And Or Xor', comparing),
   BitShift: bitShift,
+  Identity: (c) => [c.anyType(0)],
   Cast: cast,
   CastLike: (c) => [tensorType(c.dtype(1), c.shape(0))],
   Dropout: dropout,

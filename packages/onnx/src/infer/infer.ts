@@ -60,9 +60,10 @@ class Run {
 
   /** @param given types of inputs that are known better than declared */
   graph(graph: Graph, given: ReadonlyMap<string, ValueType>): void {
+    const inputNames = new Set(graph.inputs.map((input) => input.name));
     for (const [name, constant] of graph.initializers) {
       this.types.set(name, tensorType(constant.dtype, constant.dims));
-      if (graph.inputs.some((input) => input.name === name) && this.#model.irVersion >= 4) continue; // a default, may be overridden
+      if (inputNames.has(name) && this.#model.irVersion >= 4) continue; // a default, may be overridden
       this.#constants.set(name, constant);
       const value = knownConstant(constant);
       if (value !== undefined) this.#values.set(name, value);

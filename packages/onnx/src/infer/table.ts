@@ -2,6 +2,7 @@
 import type { Node } from '../ir/node.ts';
 import { MS_DOMAIN } from '../ir/node.ts';
 import type { Rule } from './context.ts';
+import { classicalRules } from './classical.ts';
 import { CONTROL_OPERATORS } from './control.ts';
 import { convolutionRules } from './convolution.ts';
 import { createRules } from './create.ts';
@@ -11,6 +12,7 @@ import { layoutRules } from './layout.ts';
 import { linearRules } from './linear.ts';
 import { microsoftRules, quantizationRules } from './quantization.ts';
 import { recurrentRules } from './recurrent.ts';
+import { sequenceRules } from './sequence.ts';
 
 const standard: Readonly<Record<string, Rule>> = {
   ...elementwiseRules,
@@ -21,17 +23,23 @@ const standard: Readonly<Record<string, Rule>> = {
   ...createRules,
   ...quantizationRules,
   ...recurrentRules,
+  ...sequenceRules,
+};
+
+const DOMAINS: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
+  '': standard,
+  'ai.onnx.ml': classicalRules,
+  [MS_DOMAIN]: microsoftRules,
 };
 
 export function ruleOf(node: Node): Rule | undefined {
-  const rules = node.domain === '' ? standard : node.domain === MS_DOMAIN ? microsoftRules : {};
-  return Object.hasOwn(rules, node.op) ? rules[node.op] : undefined;
+  const rules = Object.hasOwn(DOMAINS, node.domain) ? DOMAINS[node.domain] : undefined;
+  return rules !== undefined && Object.hasOwn(rules, node.op) ? rules[node.op] : undefined;
 }
 
-/** Operators whose output types are inferred, `domain.Name` outside of the standard set; sorted. */
-export const SHAPE_INFERENCE_OPERATORS: readonly string[] = [
-  ...[...Object.keys(standard), ...CONTROL_OPERATORS].sort(),
-  ...Object.keys(microsoftRules)
+/** Operators whose output types are inferred, `domain.Name` outside of the standard set; sorted per domain. */
+export const SHAPE_INFERENCE_OPERATORS: readonly string[] = Object.entries(DOMAINS).flatMap(([domain, rules]) =>
+  [...Object.keys(rules), ...(domain === '' ? CONTROL_OPERATORS : [])]
     .sort()
-    .map((name) => `${MS_DOMAIN}.${name}`),
-];
+    .map((name) => (domain === '' ? name : `${domain}.${name}`)),
+);
