@@ -4,9 +4,7 @@ import { writeFileSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { hostFacts } from '@slipway/runtime';
-import { FrameReader } from '../../packages/runtime/src/wire/frame-reader.ts';
-import { describe, encode, KIND } from '../../packages/runtime/src/wire/frame.ts';
-import { openShared, writeShared } from '../../packages/runtime/src/wire/memory.ts';
+import { encode, openShared, reader, writeAll } from './frames.ts';
 
 const TRANSPORTS = ['ipc', 'socket', 'socket-sync', 'socket-sync-shared'] as const;
 const SIZES = [
@@ -18,38 +16,39 @@ const SIZES = [
 ] as const;
 const ROUNDS = 3;
 
-type Call = (data: Float32Array) => Promise<void>;
+type Call = (data: Float32Array<ArrayBuffer>) => Promise<void>;
 
 function open(transport: (typeof TRANSPORTS)[number]): { call: Call; close: () => void } {
   const shared = openShared();
   const child = spawn(process.execPath, [fileURLToPath(new URL('./child.ts', import.meta.url)), transport], {
-    stdio: ['ignore', 'inherit', 'inherit', transport === 'ipc' ? 'ipc' : 'pipe', shared ?? 'ignore'],
+    stdio: ['ignore', 'inherit', 'inherit', transport === 'ipc' ? 'ipc' : 'pipe', shared],
     serialization: 'advanced',
   });
   let settle: () => void = () => undefined;
-  const tensors = (data: Float32Array) => ({ x: { dtype: 'float32', shape: [1, data.length], data } }) as const;
   if (transport === 'ipc') {
     child.on('message', () => settle());
     const call: Call = (data) =>
       new Promise((resolve) => {
         settle = resolve;
-        child.send(tensors(data));
+        child.send({ x: data });
       });
     return { call, close: () => child.disconnect() };
   }
   const socket = child.stdio[3] as unknown as Socket;
-  const reader = new FrameReader();
-  socket.on('data', (chunk: Buffer) => {
-    for (const _ of reader.push(chunk)) settle();
-  });
+  socket.on(
+    'data',
+    reader(() => settle()),
+  );
+  const none = new Uint8Array(0);
   const call: Call = (data) =>
     new Promise((resolve) => {
       settle = resolve;
-      const layout = describe(tensors(data));
-      if (transport === 'socket-sync-shared' && shared !== null && writeShared(shared, 0, tensors(data))) {
-        socket.write(encode(KIND.run, 0, { ...layout, at: 0 }));
+      const bytes = new Uint8Array(data.buffer);
+      if (transport === 'socket-sync-shared') {
+        writeAll(shared, bytes, 0);
+        socket.write(encode(none, bytes.byteLength));
       } else {
-        socket.write(encode(KIND.run, 0, layout, tensors(data), layout.bytes));
+        socket.write(encode(bytes, 0));
       }
     });
   return { call, close: () => socket.destroy() };
