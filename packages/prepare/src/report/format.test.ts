@@ -23,6 +23,7 @@ describe('numbers for people', () => {
     expect(formatChange(50, 100)).toBe('−50 %');
     expect(formatChange(103, 100)).toBe('+3 %');
     expect(formatChange(100, 100)).toBe('±0 %');
+    expect(formatChange(9121, 100)).toBe('×91');
     expect(formatChange(1, 0)).toBe('–');
     expect(formatSpeed(1.92)).toBe('1.9× slower');
     expect(formatSpeed(0.25)).toBe('4.0× faster');

@@ -32,9 +32,10 @@ export function formatAccuracy(accuracy: Proportion): string {
   return `${(accuracy.value * 100).toFixed(2)} ±${(50 * (accuracy.high - accuracy.low)).toFixed(2)} %`;
 }
 
-/** A change against a reference: `−51 %`, `+3 %`, `±0 %`. */
+/** A change against a reference: `−51 %`, `+3 %`, `±0 %`, and `×91` where percentages stop telling. */
 export function formatChange(value: number, reference: number): string {
   if (reference === 0) return '–';
+  if (value / reference >= 10) return `×${significant(value / reference, 2)}`;
   const change = Math.round((value / reference - 1) * 100);
   return change === 0 ? '±0 %' : `${change > 0 ? '+' : '−'}${Math.abs(change)} %`;
 }

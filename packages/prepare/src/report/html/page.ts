@@ -45,6 +45,9 @@ function charts(report: Report): Markup {
 function sparsity(report: Report): Markup | null {
   const heat = sparsityChart(report.candidates);
   if (heat === null) return null;
+  if (!heat.notable) {
+    return markup`<section class="card"><h2>Zeros per layer</h2><p class="note">No candidate has zeros to speak of in any of its ${heat.total} weight tensors.</p></section>`;
+  }
   const extent = heat.shown < heat.total ? ` The ${heat.shown} largest of ${heat.total} tensors are shown.` : '';
   return markup`<section class="card"><h2>Zeros per layer</h2><p class="note">The share of weights that are exactly zero. Zeros compress well; this engine computes with them all the same.${extent}</p>${heat.chart}</section>`;
 }

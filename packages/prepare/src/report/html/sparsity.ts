@@ -4,6 +4,12 @@ import { formatCount, formatShare } from '../format.ts';
 import { truncate } from '../text.ts';
 import { markup, type Markup } from './markup.ts';
 
+/** Names of layers differ at the end as often as at the start. */
+const shortName = (name: string): string => (name.length <= 24 ? name : `${name.slice(0, 10)}…${name.slice(-13)}`);
+
+/** A share below this is chance, not pruning. */
+const NOTABLE_SHARE = 0.005;
+
 /** More rows than this are no picture any more; the largest tensors are shown. */
 const MAX_LAYERS = 40;
 /** Quantization renames a weight; it is the same layer all the same. */
@@ -17,6 +23,8 @@ export interface SparsityChart {
   readonly chart: Markup;
   readonly shown: number;
   readonly total: number;
+  /** Some layer of some candidate has a share of zeros worth a picture. */
+  readonly notable: boolean;
 }
 
 /** null when no weight of any candidate is known. */
@@ -45,11 +53,14 @@ export function sparsityChart(candidates: readonly CandidateReport[]): SparsityC
         cell,
       ),
     );
-    return markup`<text x="0" y="${y + 16}"><title>${layer.name}</title>${truncate(keyOf(layer), 24)}</text>
+    return markup`<text x="0" y="${y + 16}"><title>${layer.name}</title>${shortName(keyOf(layer))}</text>
 <text class="faint" x="${LABEL - 14}" y="${y + 16}" text-anchor="end">${layer.operator} · ${formatCount(layer.elements)}</text>${cells}`;
   });
   const chart = markup`<svg viewBox="0 0 ${WIDTH} ${HEAD + rows.length * ROW}" role="img" aria-label="Share of zeros per layer">${head}${body}</svg>`;
-  return { chart, shown: rows.length, total: layers.size };
+  const notable = columns.some(({ sparsity }) =>
+    sparsity.some((layer) => layer.zeros / layer.elements > NOTABLE_SHARE),
+  );
+  return { chart, shown: rows.length, total: layers.size, notable };
 }
 
 function heat(layer: LayerSparsity | undefined, x: number, y: number, width: number): Markup {
@@ -59,5 +70,5 @@ function heat(layer: LayerSparsity | undefined, x: number, y: number, width: num
   const share = layer.elements === 0 ? 0 : layer.zeros / layer.elements;
   return markup`<g><title>${layer.name}: ${layer.zeros} of ${layer.elements} ${layer.dtype} weights are zero</title>
 <rect x="${x + 2}" y="${y + 1}" width="${width - 4}" height="${ROW - 3}" rx="4" fill="rgba(var(--heat),${(0.05 + 0.75 * share).toFixed(3)})"/>
-<text x="${x + width / 2}" y="${y + 16}" text-anchor="middle" class="${share > 0.005 ? 'name' : 'faint'}">${formatShare(share, 1)}</text></g>`;
+<text x="${x + width / 2}" y="${y + 16}" text-anchor="middle" class="${share > NOTABLE_SHARE ? 'name' : 'faint'}">${formatShare(share, 1)}</text></g>`;
 }
