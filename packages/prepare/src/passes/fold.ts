@@ -17,6 +17,7 @@ import {
   type Initializer,
   initializerOf,
   integersOf,
+  loadInitializer,
   type Node,
   ONNX_DTYPES,
   rawBytes,
@@ -38,7 +39,7 @@ export function foldConstants(editor: GraphEditor, fill = true): Origins {
     // A constant graph output stays a node: an initializer is not an output for every runtime.
     if (node.domain !== '' || node.outputs.length !== 1 || editor.isOutput(output)) continue;
     if (!fill && node.op === 'ConstantOfShape') continue;
-    const folded = foldNode(node, (name) => (isOverridable(editor, name) ? undefined : editor.initializer(name)));
+    const folded = foldNode(node, (name) => constantOf(editor, name));
     if (folded === undefined) continue;
     const sources = node.inputs.flatMap((name) => origins.get(name) ?? [name]);
     origins.set(
@@ -54,14 +55,29 @@ export function foldConstants(editor: GraphEditor, fill = true): Origins {
 }
 
 /** An initializer that is also an input may be given another value by the caller (from IR 4 on): it is a default. */
-const isOverridable = (editor: GraphEditor, name: string): boolean => editor.isInput(name);
+function constantOf(editor: GraphEditor, name: string): Initializer | undefined {
+  const initializer = editor.isInput(name) ? undefined : editor.initializer(name);
+  return initializer === undefined ? undefined : loadInitializer(initializer);
+}
+
+const FOLDED: ReadonlySet<string> = new Set([
+  'Constant',
+  'ConstantOfShape',
+  'Flatten',
+  'Identity',
+  'Reshape',
+  'Squeeze',
+  'Transpose',
+  'Unsqueeze',
+]);
 
 function foldNode(node: Node, constant: (name: string) => Initializer | undefined): Initializer | undefined {
   const [output = ''] = node.outputs;
+  if (!FOLDED.has(node.op)) return undefined;
   const operands = node.inputs.map(constant);
   const [data, argument] = operands;
   if (node.op === 'Constant') return ofConstant(node, output);
-  if (data === undefined || operands.some((operand) => operand === undefined) || data.data.kind === 'external') {
+  if (data === undefined || operands.some((operand) => operand === undefined)) {
     return undefined;
   }
   if (node.op === 'ConstantOfShape') return filled(node, output, integersOf(data));

@@ -2,6 +2,7 @@
  * The form of a model that passes work on: initializers are not inputs, constants are folded, and, for quantization,
  * the operator set is one that has QuantizeLinear per axis.
  */
+import { fail, hasCode, type PassName, SlipwayError } from '@slipway/core';
 import {
   byteLengthOf,
   dropInitializerInputs,
@@ -11,6 +12,7 @@ import {
   upgradeOpset,
   withModel,
 } from '@slipway/onnx';
+import type { PassAssessment } from '../pass.ts';
 import { foldConstants, type Origins } from './fold.ts';
 
 export interface Prepared {
@@ -23,13 +25,32 @@ export interface Prepared {
 /** The first with QuantizeLinear and DequantizeLinear per axis. */
 export const QUANTIZATION_OPSET = 13;
 
-/** For quantization. @throws UNSUPPORTED_OPSET, UNSUPPORTED_OPERATOR when the model is older and cannot be upgraded */
-export function preparedForQuantization(model: Model): Prepared {
+/** For quantization. @throws PASS_NOT_APPLICABLE when the model is older and cannot be upgraded */
+export function preparedForQuantization(pass: PassName, model: Model): Prepared {
   const { model: folded, origins } = prepared(model);
   const before = opsetOf(folded);
-  const upgraded = upgradeOpset(folded, QUANTIZATION_OPSET);
-  // An upgrade moves attributes to constants; nothing of it is a weight.
-  return { model: upgraded, origins, raisedFrom: before < QUANTIZATION_OPSET ? before : null };
+  try {
+    // An upgrade moves attributes to constants; nothing of it is a weight.
+    const upgraded = upgradeOpset(folded, QUANTIZATION_OPSET);
+    return { model: upgraded, origins, raisedFrom: before < QUANTIZATION_OPSET ? before : null };
+  } catch (error) {
+    if (!hasCode(error, 'UNSUPPORTED_OPERATOR') && !hasCode(error, 'UNSUPPORTED_OPSET')) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    const problem = `the model is in operator set ${before} and cannot be raised to ${QUANTIZATION_OPSET}: ${reason}`;
+    throw fail('PASS_NOT_APPLICABLE', { pass, problem }, { cause: error });
+  }
+}
+
+/** An assessment that says what `assess` would have thrown. */
+export function assessing(assess: (model: Model) => PassAssessment): (model: Model) => PassAssessment {
+  return (model) => {
+    try {
+      return assess(model);
+    } catch (error) {
+      if (!(error instanceof SlipwayError)) throw error;
+      return { applicable: false, targets: 0, summary: String(error.params['problem'] ?? error.message) };
+    }
+  };
 }
 
 /** @param fill see `foldConstants` */

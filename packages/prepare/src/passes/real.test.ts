@@ -94,15 +94,17 @@ const SPECS: readonly PassSpec[] = [
 ];
 
 describe.skipIf(absent)('every pass on every model (needs ../shared/data)', () => {
+  // How far 8 bits may be from float. The random ShuffleNet is that far off with any quantizer: 17 dB, also ONNX Runtime's.
   it.each([
-    ['mnist/mnist.onnx', ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static']],
-    ['sentiment/sentiment.onnx', ['optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static']],
-    ['onnx-light/light_squeezenet.onnx', ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.static']],
+    ['mnist/mnist.onnx', 0.05, ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static']],
+    ['sentiment/sentiment.onnx', 0.05, ['optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static']],
+    ['onnx-light/light_squeezenet.onnx', 0.05, ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.static']],
     [
       'onnx-light/light_shufflenet.onnx',
+      0.4,
       ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static'],
     ],
-  ] as const)('%s', async (file, expected) => {
+  ] as const)('%s', async (file, bound8, expected) => {
     const read = await readModelFile(path.join(data, file));
     const source = file.startsWith('onnx-light') ? withRandomWeights(read) : read;
     const rows = generateRows(signatureOf(source), 4, 1);
@@ -124,7 +126,7 @@ describe.skipIf(absent)('every pass on every model (needs ../shared/data)', () =
       expect(result.notes.length).toBeGreaterThan(0);
       const outputs = await runModel(result.model, inputs, context);
       for (const [name, value] of Object.entries(reference)) {
-        const bound = spec.pass === 'optimize' || spec.pass === 'batch.dynamic' ? 1e-4 : 0.15;
+        const bound = spec.pass === 'optimize' || spec.pass === 'batch.dynamic' ? 1e-4 : bound8;
         expect(relativeError(outputs[name], value), `${spec.pass} ${name}`).toBeLessThan(bound);
       }
     }

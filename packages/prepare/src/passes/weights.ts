@@ -6,6 +6,7 @@
  * Exporters put Reshape, Transpose and their like between an initializer and its operator; the initializer behind them
  * is the weight all the same.
  */
+import { fail, type PassName } from '@slipway/core';
 import {
   floatsOf,
   type Graph,
@@ -104,6 +105,22 @@ function usesOf(name: string, usage: ReturnType<typeof usageOf>): Use[] {
 const captured = (node: Node, input: number): Use[] => (input === -1 ? [{ node, input }] : []);
 
 const standardOp = (node: Node): string => (isOp(node, node.op) ? node.op : '');
+
+/** The elements of a float initializer as float32, read from its file if it has its own. */
+export function readFloat32(initializer: Initializer): Float32Array {
+  return floatsOf(loadInitializer(initializer));
+}
+
+/**
+ * The same, of a constant that is to be quantized: values that are not finite have no place on any scale.
+ * @throws PASS_NOT_APPLICABLE naming the constant
+ */
+export function readFinite(pass: PassName, initializer: Initializer): Float32Array {
+  const values = readFloat32(initializer);
+  if (values.every(Number.isFinite)) return values;
+  const problem = `the constant "${initializer.name}" has values that are not finite; exclude it, or repair the model`;
+  throw fail('PASS_NOT_APPLICABLE', { pass, problem });
+}
 
 export type Floats = Float32Array | Float64Array;
 

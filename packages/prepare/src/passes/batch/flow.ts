@@ -6,7 +6,7 @@
  * Values are in one of three states. `rows`: axis 0 is the batch. `fixed`: computed from constants only. `shape`:
  * integers computed from the shape of a value with rows, which follow the batch by themselves at run time.
  */
-import { describeNode, type Graph, integersOf, type Node, subgraphsOf } from '@slipway/onnx';
+import { describeNode, type Graph, integersOf, loadInitializer, type Node, subgraphsOf } from '@slipway/onnx';
 import { ROW_RULES, type RowContext, type State } from './rules.ts';
 
 export interface ReshapeRewrite {
@@ -40,7 +40,7 @@ export function followBatch(
     if (read.some((name) => stateOf(name) !== 'fixed')) {
       const constant = (index: number): readonly number[] | undefined => {
         const initializer = graph.initializers.get(node.inputs[index] ?? '');
-        return initializer === undefined ? undefined : integersOf(initializer);
+        return initializer === undefined ? undefined : integersOf(loadInitializer(initializer));
       };
       const context: RowContext = {
         node,

@@ -3,6 +3,7 @@
  *
  *     y = DequantizeLinear(Gather(wq, ids), ws, wz)       with one scale per embedding dimension, or one
  */
+import type { PassName } from '@slipway/core';
 import { createNode, type GraphEditor, intAttribute, withNode } from '@slipway/onnx';
 import { quantizeArray } from '../affine.ts';
 import { type StoredConstant, storeQuantized } from '../constants.ts';
@@ -10,6 +11,7 @@ import type { Target } from './plan.ts';
 
 export function emitEmbedding(
   editor: GraphEditor,
+  pass: PassName,
   { node, weight, values, dims }: Target,
   perChannel: boolean,
   stored: Map<string, StoredConstant>,
@@ -19,7 +21,7 @@ export function emitEmbedding(
   const key = `${weight.name}|embedding`;
   let table = stored.get(key);
   if (table === undefined) {
-    table = storeQuantized(editor, weight.name, dims, quantizeArray(values(), dims, perChannel ? 1 : null, 'int8'));
+    table = storeQuantized(editor, weight.name, dims, quantizeArray(values(pass), dims, perChannel ? 1 : null, 'int8'));
     stored.set(key, table);
   }
   const rows = editor.uniqueName(`${output}_quantized`);

@@ -4,9 +4,10 @@
  *     xq, xs, xz = DynamicQuantizeLinear(x)          once per tensor, whoever multiplies it
  *     y = Cast(MatMulInteger(xq, wq, xz, wz)) · (xs · ws)     [+ bias]
  */
-import { createNode, floatsOf, type GraphEditor, intAttribute, type Node, ONNX_DTYPES } from '@slipway/onnx';
+import { createNode, type GraphEditor, intAttribute, type Node, ONNX_DTYPES } from '@slipway/onnx';
 import { quantizeArray } from '../affine.ts';
 import { store, type StoredConstant, storeQuantized } from '../constants.ts';
+import { readFloat32 } from '../weights.ts';
 import type { Target } from './plan.ts';
 
 interface QuantizedActivation {
@@ -49,7 +50,7 @@ export function emitMatMul(
   const key = `${target.weight.name}|${target.form}`;
   let weight = stored.get(key);
   if (weight === undefined) {
-    const quantized = quantizeArray(target.values(), target.dims, perChannel ? 1 : null, 'int8');
+    const quantized = quantizeArray(target.values('quantize.dynamic'), target.dims, perChannel ? 1 : null, 'int8');
     weight = storeQuantized(editor, target.weight.name, target.dims, quantized);
     stored.set(key, weight);
   }
@@ -82,6 +83,6 @@ export function emitMatMul(
 function biasOf(editor: GraphEditor, { name, factor }: { name: string; factor: number }): string {
   const constant = editor.initializer(name);
   if (factor === 1 || constant === undefined) return name;
-  const data = floatsOf(constant).map((value) => value * factor);
+  const data = readFloat32(constant).map((value) => value * factor);
   return store(editor, `${name}_scaled`, { dtype: 'float32', shape: constant.dims, data });
 }

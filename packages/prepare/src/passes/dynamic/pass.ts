@@ -12,7 +12,7 @@ import type { Pass, PassResult } from '../../pass.ts';
 import { dropUnread, type StoredConstant } from '../constants.ts';
 import { listNames, plural } from '../describe.ts';
 import { exclusion } from '../exclude.ts';
-import { constantBytes, preparedForQuantization, QUANTIZATION_OPSET } from '../prepared.ts';
+import { assessing, constantBytes, preparedForQuantization, QUANTIZATION_OPSET } from '../prepared.ts';
 import { activationQuantizer, emitMatMul } from './matmul.ts';
 import { emitEmbedding } from './embedding.ts';
 import { planDynamic, type Target } from './plan.ts';
@@ -26,8 +26,8 @@ export const dynamicPass: Pass<Spec> = {
   name: 'quantize.dynamic',
   version: 1,
 
-  assess(model) {
-    const { targets, untouched } = planDynamic(preparedForQuantization(model).model.graph);
+  assess: assessing((model) => {
+    const { targets, untouched } = planDynamic(preparedForQuantization('quantize.dynamic', model).model.graph);
     const convolutions = untouched.filter(({ node }) => node.op === 'Conv').length;
     if (targets.length === 0) {
       const summary =
@@ -39,12 +39,12 @@ export const dynamicPass: Pass<Spec> = {
     const elements = targets.reduce((sum, target) => sum + target.elements, 0);
     const summary = `can store ${plural(elements, 'weight')} of ${plural(targets.length, 'node')} in 8 bits: about a quarter of their size; no data needed`;
     return { applicable: true, targets: targets.length, summary };
-  },
+  }),
 
   apply(model, spec, context) {
     const { pass } = spec;
     const excluded = exclusion(pass, spec.exclude, model);
-    const { model: start, origins, raisedFrom } = preparedForQuantization(model);
+    const { model: start, origins, raisedFrom } = preparedForQuantization(pass, model);
     const plan = planDynamic(start.graph);
     const isExcluded = (target: Target): boolean =>
       excluded.has(target.node.name, target.weight.name, ...(origins.get(target.weight.name) ?? []));
@@ -60,7 +60,7 @@ export const dynamicPass: Pass<Spec> = {
     const perChannel = spec.perChannel ?? true;
     for (const target of targets) {
       context.signal.throwIfAborted();
-      if (target.kind === 'embedding') emitEmbedding(editor, target, perChannel, stored);
+      if (target.kind === 'embedding') emitEmbedding(editor, pass, target, perChannel, stored);
       else emitMatMul(editor, target, perChannel, quantizeActivation, stored);
     }
     dropUnread(editor, new Set(targets.flatMap(({ node }) => node.inputs)));

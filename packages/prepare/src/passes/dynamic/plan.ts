@@ -1,6 +1,8 @@
 /** Which nodes `quantize.dynamic` changes, in what form their weight goes in, and why it leaves the others. */
-import { floatsOf, type Graph, getFloat, getInt, type Initializer, isOp, type Node, subgraphsOf } from '@slipway/onnx';
+import type { PassName } from '@slipway/core';
+import { type Graph, getFloat, getInt, type Initializer, isOp, type Node, subgraphsOf } from '@slipway/onnx';
 import { transposed } from '../constants.ts';
+import { readFinite } from '../weights.ts';
 
 export interface Target {
   readonly kind: 'product' | 'embedding';
@@ -13,7 +15,7 @@ export interface Target {
   /** What distinguishes forms of the same weight, for sharing: `''` when it goes in as it is. */
   readonly form: string;
   /** The weight in the form in which it is multiplied. */
-  readonly values: () => Float32Array;
+  readonly values: (pass: PassName) => Float32Array;
   /** For Gemm: what is added to the product, and the factor that goes into it (1 except when it is constant). */
   readonly bias: { readonly name: string; readonly factor: number } | null;
 }
@@ -61,7 +63,12 @@ function judgeMatMul(node: Node, graph: Graph): Verdict {
   }
   if (weight.dtype !== 'float32') return isFloat(weight) ? NOT_FLOAT32 : null;
   if (weight.dims.length !== 2) return 'the weight is not a matrix';
-  return { ...target('product', node, weight, ''), dims: weight.dims, values: () => floatsOf(weight), bias: null };
+  return {
+    ...target('product', node, weight, ''),
+    dims: weight.dims,
+    values: (pass) => readFinite(pass, weight),
+    bias: null,
+  };
 }
 
 function judgeGemm(node: Node, graph: Graph): Verdict {
@@ -77,8 +84,9 @@ function judgeGemm(node: Node, graph: Graph): Verdict {
 
   const [rows = 0, columns = 0] = weight.dims;
   const swap = getInt(node, 'transB', 0) !== 0;
-  const values = (): Float32Array => {
-    const matrix = swap ? transposed(floatsOf(weight), rows, columns) : floatsOf(weight);
+  const values = (pass: PassName): Float32Array => {
+    const stored = readFinite(pass, weight);
+    const matrix = swap ? transposed(stored, rows, columns) : stored;
     return alpha === 1 ? matrix : matrix.map((value) => value * alpha);
   };
   const form = `${swap ? 'transposed' : ''}${alpha === 1 ? '' : ` x ${alpha}`}`;
@@ -91,7 +99,12 @@ function judgeGather(node: Node, graph: Graph): Verdict {
   if (weight?.dtype !== 'float32' || weight.dims.length !== 2 || getInt(node, 'axis', 0) !== 0) return null;
   const [rows = 0, width = 0] = weight.dims;
   if (rows * width * 3 < width * 5 + NODE_BYTES) return 'the embedding would not become smaller';
-  return { ...target('embedding', node, weight, ''), dims: weight.dims, values: () => floatsOf(weight), bias: null };
+  return {
+    ...target('embedding', node, weight, ''),
+    dims: weight.dims,
+    values: (pass) => readFinite(pass, weight),
+    bias: null,
+  };
 }
 
 /** About what an added node and three added names cost in the file. */

@@ -9,10 +9,9 @@
  * A tensor is quantized once, whoever reads it. A value that a step computes is only read in its quantized form, or the
  * kernel could not be fused; a value from outside keeps its float form for readers outside.
  */
-import { fail } from '@slipway/core';
+import { fail, type PassName } from '@slipway/core';
 import {
   createNode,
-  floatsOf,
   getFloat,
   getInt,
   type Graph,
@@ -31,10 +30,12 @@ import {
   quantizeBias,
 } from '../affine.ts';
 import { store, type StoredConstant, storeQuantized } from '../constants.ts';
+import { readFinite, readFloat32 } from '../weights.ts';
 import type { Range } from './calibrate.ts';
 import { activationsOf, gemmBias, type StaticPlan, type Step } from './plan.ts';
 
 export interface EmitOptions {
+  readonly pass: PassName;
   readonly activations: QuantizedDType;
   readonly weights: QuantizedDType;
   readonly perChannel: boolean;
@@ -136,7 +137,7 @@ function emitConstants(
   planned: Node,
   affine: (tensor: string) => Affine,
   weights: Map<string, { readonly dequantized: string; readonly scales: Float32Array }>,
-  { weights: dtype, perChannel }: EmitOptions,
+  { pass, weights: dtype, perChannel }: EmitOptions,
 ): void {
   const [input = '', weightName = '', biasName = ''] = planned.inputs;
   const initializer = graph.initializers.get(weightName);
@@ -149,7 +150,8 @@ function emitConstants(
   const bias = biasOf(planned, graph);
 
   const floor = bias === null ? null : biasScaleFloor(bias, inputScale, perChannel ? channels : 1);
-  const values = alpha === 1 ? floatsOf(initializer) : floatsOf(initializer).map((value) => value * alpha);
+  const stored = readFinite(pass, initializer);
+  const values = alpha === 1 ? stored : stored.map((value) => value * alpha);
   const plain = quantizeArray(values, initializer.dims, perChannel ? axis : null, dtype);
   const isRaised = floor?.some((least, channel) => (plain.scales[channel] ?? 0) < least) ?? false;
   const key = `${weightName}|${axis}|${alpha}${isRaised ? `|${node.outputs[0] ?? ''}` : ''}`;
@@ -159,8 +161,8 @@ function emitConstants(
       isRaised && floor !== null
         ? quantizeArray(values, initializer.dims, perChannel ? axis : null, dtype, floor)
         : plain;
-    const stored = storeQuantized(editor, weightName, initializer.dims, quantized);
-    weight = { dequantized: dequantize(editor, weightName, stored, node), scales: quantized.scales };
+    const constants = storeQuantized(editor, weightName, initializer.dims, quantized);
+    weight = { dequantized: dequantize(editor, weightName, constants, node), scales: quantized.scales };
     weights.set(key, weight);
   }
 
@@ -168,7 +170,7 @@ function emitConstants(
   if (bias !== null) {
     const { data, scales } = quantizeBias(bias, inputScale, weight.scales);
     const base = biasName === '' ? weightName : biasName;
-    const stored = {
+    const constants = {
       quantized: store(editor, `${base}_quantized`, { dtype: 'int32', shape: [data.length], data }),
       scale: store(editor, `${base}_scale`, {
         dtype: 'float32',
@@ -178,7 +180,7 @@ function emitConstants(
       zeroPoint: '',
       axis: perChannel ? 0 : null,
     };
-    inputs.push(dequantize(editor, base, stored, node));
+    inputs.push(dequantize(editor, base, constants, node));
   }
   // Alpha and beta are in the constants now.
   const { attributes } = withAttributes(node, [], node.op === 'Gemm' ? ['alpha', 'beta'] : []);
@@ -206,5 +208,5 @@ function biasOf(node: Node, graph: Graph): Float32Array | null {
     return gemmBias(node, graph)?.map((value) => value * beta) ?? null;
   }
   const bias = node.op === 'Conv' ? graph.initializers.get(node.inputs[2] ?? '') : undefined;
-  return bias === undefined ? null : floatsOf(bias);
+  return bias === undefined ? null : readFloat32(bias);
 }

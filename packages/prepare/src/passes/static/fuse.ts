@@ -7,17 +7,9 @@
  * Only constants are folded, only where nobody else reads the value in between, and never across a node that
  * the user excluded.
  */
-import {
-  floatsOf,
-  getFloat,
-  getInt,
-  type GraphEditor,
-  initializerOf,
-  type Initializer,
-  isOp,
-  type Node,
-} from '@slipway/onnx';
+import { getFloat, getInt, type GraphEditor, initializerOf, type Initializer, isOp, type Node } from '@slipway/onnx';
 import { dropUnread } from '../constants.ts';
+import { readFloat32 } from '../weights.ts';
 
 /** y = factor · x + offset, per channel. */
 interface ChannelAffine {
@@ -75,9 +67,9 @@ function foldIntoConv(editor: GraphEditor, conv: Node, next: Node, options: Fuse
   if (affine === undefined) return false;
 
   const { factor, offset } = affine;
-  const values = floatsOf(weight);
+  const values = readFloat32(weight);
   const perChannel = values.length / channels;
-  const old = bias === null ? new Float32Array(channels) : floatsOf(bias);
+  const old = bias === null ? new Float32Array(channels) : readFloat32(bias);
   const newBias = old.map((value, o) => value * (factor?.[o] ?? 1) + (offset?.[o] ?? 0));
   const add = (base: string, dims: readonly number[], data: Float32Array): string => {
     const name = editor.uniqueName(`${base}_folded`);
@@ -146,7 +138,7 @@ function batchNormalization(
   const parameters = node.inputs.slice(1).map((name) => float32(editor, name));
   const training = getInt(node, 'training_mode', 0) !== 0 || node.outputs.slice(1).some((name) => name !== '');
   if (training || node.inputs[0] !== input || parameters.length !== 4) return undefined;
-  const [scale, bias, mean, variance] = parameters.map((each) => (each === undefined ? undefined : floatsOf(each)));
+  const [scale, bias, mean, variance] = parameters.map((each) => (each === undefined ? undefined : readFloat32(each)));
   if (scale?.length !== channels || bias === undefined || mean === undefined || variance === undefined) {
     return undefined;
   }
@@ -162,7 +154,7 @@ const constantsOf = (editor: GraphEditor, node: Node): string[] =>
 
 function float32(editor: GraphEditor, name: string): Initializer | undefined {
   const initializer = editor.initializer(name);
-  return initializer?.dtype === 'float32' && initializer.data.kind !== 'external' ? initializer : undefined;
+  return initializer?.dtype === 'float32' ? initializer : undefined;
 }
 
 /** The constant operand of a node of two operands whose other one is `input`. */
@@ -178,6 +170,6 @@ export function alongAxis(constant: Initializer, rank: number, axis: number, siz
   const shift = rank - dims.length;
   const varies = dims.every((dim, at) => dim === 1 || (at + shift === axis && dim === size));
   if (!varies) return undefined;
-  const values = floatsOf(constant);
+  const values = readFloat32(constant);
   return values.length === size ? values : new Float32Array(size).fill(values[0] ?? 0);
 }

@@ -11,7 +11,7 @@ import { listNames, plural } from '../describe.ts';
 import { emitEmbedding } from '../dynamic/embedding.ts';
 import { planDynamic, type Target } from '../dynamic/plan.ts';
 import { type Exclusion, exclusion } from '../exclude.ts';
-import { constantBytes, preparedForQuantization, QUANTIZATION_OPSET } from '../prepared.ts';
+import { assessing, constantBytes, preparedForQuantization, QUANTIZATION_OPSET } from '../prepared.ts';
 import { calibrate } from './calibrate.ts';
 import { emitStatic } from './emit.ts';
 import { fuseChannelwise } from './fuse.ts';
@@ -25,7 +25,7 @@ export const staticPass: Pass<Spec> = {
   name: 'quantize.static',
   version: 1,
 
-  assess(model) {
+  assess: assessing((model) => {
     const { plan } = simplified(model, NOTHING);
     const products = productsOf(plan).length;
     return products === 0
@@ -35,7 +35,7 @@ export const staticPass: Pass<Spec> = {
           targets: products,
           summary: `can compute ${plural(products, 'convolution or matrix product', 'convolutions and matrix products')} in 8-bit integers: about a quarter of the size, faster on large layers; needs calibration data`,
         };
-  },
+  }),
 
   async apply(model, spec, context) {
     const { pass } = spec;
@@ -56,9 +56,9 @@ export const staticPass: Pass<Spec> = {
     const { ranges, rows } = await calibrate(pass, start, [...new Set(plan.ranges.values())], context);
     const perChannel = spec.perChannel ?? true;
     const editor = new GraphEditor(start.graph);
-    emitStatic(editor, start.graph, plan, ranges, { activations, weights, perChannel });
+    emitStatic(editor, start.graph, plan, ranges, { pass, activations, weights, perChannel });
     const stored = new Map<string, StoredConstant>();
-    for (const embedding of embeddings) emitEmbedding(editor, embedding, perChannel, stored);
+    for (const embedding of embeddings) emitEmbedding(editor, pass, embedding, perChannel, stored);
     dropUnread(editor, start.graph.initializers.keys());
     const result = withModel(start, { graph: editor.finish() });
 
@@ -103,7 +103,7 @@ interface Simplified {
 
 /** The model with constants folded and biases where kernels want them, and what to quantize in it. */
 function simplified(model: Model, excluded: Exclusion): Simplified {
-  const { model: start, origins, raisedFrom } = preparedForQuantization(model);
+  const { model: start, origins, raisedFrom } = preparedForQuantization('quantize.static', model);
   const sources = new Map(origins);
   const isExcluded = (node: Node): boolean =>
     excluded.has(

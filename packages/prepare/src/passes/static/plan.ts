@@ -9,7 +9,8 @@
  *
  * A Relu or Clip after a node whose output is quantized disappears: the quantized range ends where it would clip.
  */
-import { floatsOf, getInt, type Graph, type Initializer, isOp, type Node, subgraphsOf, usageOf } from '@slipway/onnx';
+import { getInt, type Graph, type Initializer, isOp, type Node, subgraphsOf, usageOf } from '@slipway/onnx';
+import { readFloat32 } from '../weights.ts';
 import { alongAxis } from './fuse.ts';
 
 export interface Step {
@@ -147,7 +148,7 @@ function isActivation(node: Node, graph: Graph): boolean {
     const name = node.inputs[input] ?? '';
     if (name === '') return input === 1 ? -Infinity : Infinity;
     const constant = graph.initializers.get(name);
-    return constant?.dtype === 'float32' ? floatsOf(constant)[0] : undefined;
+    return constant?.dtype === 'float32' ? readFloat32(constant)[0] : undefined;
   };
   const [low, high] = [bound(1), bound(2)];
   return low !== undefined && high !== undefined && low <= 0 && high >= 0;
