@@ -5,7 +5,7 @@
  * Wanted are, per model, the newest version that can be loaded and every version a label points at. When a
  * source shows no version any more, the last one stays: an empty directory is more often a mistake than a wish.
  */
-import { asSlipwayError, type Clock, fail, type Logger, type SlipwayError, suggest } from '@slipway/core';
+import { asSlipwayError, type Clock, fail, type Logger, type SlipwayError } from '@slipway/core';
 import type { Models, Selector, VersionStatus } from '../protocols/gateway.ts';
 import { type Failure, Model, type Move } from './model.ts';
 import { planVersions } from './plan.ts';
@@ -116,7 +116,7 @@ export class Catalog implements Models {
   #model(name: string): Model {
     const model = this.#models.get(name);
     if (model !== undefined) return model;
-    throw fail('MODEL_NOT_FOUND', { model: `${name.slice(0, 200)}${suggest(name.slice(0, 64), this.#models.keys())}` });
+    throw fail('MODEL_NOT_FOUND', { model: name.slice(0, 200) });
   }
 
   /** No load or drain is under way, also none that a finished one gave rise to. */

@@ -25,7 +25,7 @@ export function clientRequestId(raw: readonly string[]): string | undefined {
  * What Node's parser lets through and a proxy in front of us might read differently.
  * @throws HEADERS_TOO_LARGE, REQUEST_MALFORMED
  */
-export function checkHeaders(raw: readonly string[]): void {
+export function checkHeaders(raw: readonly string[], httpVersion: string): void {
   if (raw.length > 2 * LIMITS.maxHeaders) {
     throw fail('HEADERS_TOO_LARGE', { problem: `more than ${LIMITS.maxHeaders} headers` });
   }
@@ -39,6 +39,7 @@ export function checkHeaders(raw: readonly string[]): void {
       }
     }
   }
+  if (hosts === 0 && httpVersion === '1.1') throw fail('REQUEST_MALFORMED', { problem: 'no Host header' });
   if (hosts > 1) throw fail('REQUEST_MALFORMED', { problem: 'more than one Host header' });
 }
 

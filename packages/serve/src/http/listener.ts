@@ -98,6 +98,8 @@ export class HttpListener {
   readonly #front: Front;
   readonly #server: Server;
   readonly #plain: PlainFront;
+  /** The last answer on these says that the connection ends; what else comes is not read. */
+  readonly #abandoned = new WeakSet<Socket>();
   readonly #active = new Map<Socket, Set<NodeExchange>>();
 
   constructor(options: ListenerOptions) {
@@ -110,6 +112,8 @@ export class HttpListener {
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: 16 * 1024,
       noDelay: true,
+      // Checked by `checkHeaders`, whose answer has a body.
+      requireHostHeader: false,
     });
     // Node would drop what is beyond its own bound silently; `checkHeaders` refuses it.
     server.maxHeadersCount = 0;
@@ -174,7 +178,7 @@ export class HttpListener {
   #request(request: IncomingMessage, response: ServerResponse): void {
     const exchange = new NodeExchange(this.#front, request, response, this.#active.get(request.socket) ?? new Set());
     try {
-      checkHeaders(request.rawHeaders);
+      checkHeaders(request.rawHeaders, request.httpVersion);
       const endpoint = this.#front.find(exchange.method, exchange.path);
       exchange.route = endpoint.route;
       if (exchange.method === 'GET' || exchange.method === 'HEAD') {
@@ -202,12 +206,15 @@ export class HttpListener {
   }
 
   #fail(exchange: NodeExchange, thrown: unknown): void {
-    exchange.abandon = !exchange.response.req.complete;
+    const { req } = exchange.response;
+    exchange.abandon = !req.complete;
+    if (exchange.abandon) this.#abandoned.add(req.socket);
     this.#front.fail(exchange, thrown);
   }
 
   /** What Node's parser refuses never becomes a request. */
   #refuse(error: Error & { code?: string }, socket: Socket): void {
+    if (this.#abandoned.has(socket)) return;
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     const id = this.#front.nextId();
     const refusal = refusalOf(error, this.#options);

@@ -79,7 +79,6 @@ class PlainConnection {
   #waiting: Buffer | null = null;
   #lastActivity = performance.now();
   #served = false;
-  #ending = false;
 
   constructor(socket: Socket, front: Front, gone: (connection: PlainConnection, handedOver: boolean) => void) {
     this.#socket = socket;
@@ -187,7 +186,7 @@ class PlainConnection {
     this.#current = null;
     this.#lastActivity = performance.now();
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
-    const close = this.#front.draining || this.#ending;
+    const close = this.#front.draining;
     let head = `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nx-request-id: ${id}\r\nContent-Length: ${length}\r\n`;
     if (contentType !== null) head += `Content-Type: ${contentType}\r\n`;
     if (headers !== undefined) {
@@ -206,16 +205,16 @@ class PlainConnection {
 
   /** Go on with what was sent meanwhile. */
   #resume(): void {
-    if (this.#current !== null || this.#ending) return;
+    if (this.#current !== null) return;
     const waiting = this.#waiting;
     this.#waiting = null;
     this.#socket.resume();
     if (waiting !== null) setImmediate(() => (this.#socket.destroyed ? undefined : this.#data(waiting)));
   }
 
+  /** The client will send no more. As for `node:http`, that means it is gone: nobody half-closes and waits. */
   #ended(): void {
-    this.#ending = true;
-    if (this.#current === null) this.#socket.end();
+    this.#socket.end();
   }
 
   #closed(): void {

@@ -1,0 +1,72 @@
+/**
+ * Every case of the files in `golden/`: a request, the status, and the answer (for errors the code and the text). After each,
+ * a good request must work. To add a case, add it to a file.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { identityModel, oneWeightModel } from '../testing/onnx.ts';
+import { type Serving, serving } from '../testing/serving.ts';
+
+const TEXT: unknown = expect.any(String);
+const DIRECTORY = path.join(import.meta.dirname, 'golden');
+
+interface Case {
+  readonly title: string;
+  readonly method: string;
+  readonly at: string;
+  readonly body: string;
+  readonly status: number;
+  readonly code: string | undefined;
+  readonly answer: string;
+}
+
+function readCases(file: string): Case[] {
+  const [, ...sections] = readFileSync(path.join(DIRECTORY, file), 'utf8').split(/^=== /m);
+  return sections.map((section) => {
+    const [request = '', reply = ''] = section.trimEnd().split(/^--- /m);
+    const [title = '', line = '', ...body] = request.trimEnd().split('\n');
+    const [method = '', at = ''] = line.split(' ');
+    const [head = '', ...answer] = reply.split('\n');
+    const [status, code] = head.split(' ');
+    return { title, method, at, body: body.join('\n'), status: Number(status), code, answer: answer.join('\n') };
+  });
+}
+
+let served: Serving;
+
+beforeAll(async () => {
+  served = await serving({
+    one: oneWeightModel(2),
+    pair: identityModel('string', ['batch', 2], 2),
+    flags: identityModel('bool', ['batch', 1]),
+    fixed: identityModel('float32', [1, 2]),
+    small: identityModel('int8', ['batch', 1]),
+    half: identityModel('float16', ['batch', 2]),
+  });
+  await served.server.ready;
+});
+afterAll(() => served.close());
+
+describe.each(readdirSync(DIRECTORY))('golden/%s', (file) => {
+  it.each(readCases(file).map((of) => [of.title, of] as const))(
+    '%s',
+    async (_, { method, at, body, status, code, answer }) => {
+      const response = await fetch(served.url + at, {
+        method,
+        ...(method === 'POST' ? { body } : {}),
+        headers: { 'x-request-id': 'golden' },
+      });
+      const text = await response.text();
+      expect({ status: response.status, text }).toMatchObject({ status });
+      expect(response.headers.get('x-request-id')).toBe('golden');
+      if (code === undefined) expect(text).toBe(answer);
+      else {
+        expect(JSON.parse(text)).toEqual({ error: answer, code, request_id: 'golden', hint: TEXT });
+        expect(response.headers.get('content-type')).toBe('application/json');
+      }
+      const good = await served.post('/v1/models/one:predict', { instances: [[21]] });
+      expect(good).toMatchObject({ status: 200, text: '{"predictions":[[42.0]]}' });
+    },
+  );
+});
