@@ -189,6 +189,16 @@ describe('bad data', () => {
   });
 });
 
+describe('a config that cannot be meant', () => {
+  it('is refused: a candidate named source, names for more classes than there are', async () => {
+    const recipe = search({ source: [quantize.dynamic()] });
+    await expect(build(project.config({ recipe }))).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
+    const labels = ['a', 'b', 'c', 'd'];
+    const error: unknown = await build(project.config({ labels })).catch((thrown: unknown) => thrown);
+    expect(String(error)).toContain('4 names for the 3 classes of output "scores"');
+  });
+});
+
 describe('a bad source', () => {
   it.each([
     ['text', 'hello', 'MODEL_FORMAT'],

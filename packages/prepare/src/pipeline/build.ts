@@ -49,6 +49,10 @@ export async function build(config: Config, hooks: BuildHooks = {}): Promise<Bui
   const clock = hooks.clock ?? systemClock;
   const signal = hooks.signal ?? new AbortController().signal;
   const started = clock.now();
+  if (Object.hasOwn(config.candidates, SOURCE)) {
+    const problem = `recipe: a candidate cannot be named "${SOURCE}": that is the unchanged model, which is always measured`;
+    throw fail('CONFIG_INVALID', { path: config.file, problem });
+  }
   // First, so that a damaged store is known before an hour of work and not after.
   const store = await openStore(config.store);
   const cache = await openCache(besideStore(config.store, 'cache'), log);

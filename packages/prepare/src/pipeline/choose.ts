@@ -140,7 +140,10 @@ function whyNot(
   if (objective === 'size') {
     const [own, best] = [contender.report.size, winner?.report.size ?? null];
     if (own === null || best === null) return 'passed';
-    if (own.bytes === best.bytes) return `passed; as large as ${name} on disk`;
+    if (own.bytes === best.bytes) {
+      const packed = `${formatBytes(own.compressedBytes)} against ${formatBytes(best.compressedBytes)}`;
+      return `passed; as large as ${name} on disk, larger compressed (${packed})`;
+    }
     return `passed, but is larger than ${name} (${formatBytes(own.bytes)} against ${formatBytes(best.bytes)})`;
   }
   const what = objective === 'latency' ? 'speed' : 'accuracy';

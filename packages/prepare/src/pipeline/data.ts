@@ -1,5 +1,5 @@
 /** The rows of a build: calibration and evaluation data, or generated rows when there are none, checked before anything is run. */
-import { type Dataset, fail, findOverlap, fixedBatch, loadDataset } from '@slipway/core';
+import { type Dataset, fail, findOverlap, fixedBatch, loadDataset, type Signature } from '@slipway/core';
 import type { Imported } from '../import/import.ts';
 import { expectedAnswers } from '../validate/accuracy.ts';
 import { generateRows } from '../validate/generated.ts';
@@ -39,6 +39,8 @@ export async function loadData({ signature }: Imported, { config, tell }: BuildC
     const problem = `the model takes exactly ${perCall} rows per call, the evaluation data has ${rowCount}`;
     throw fail('DATA_MISMATCH', { problem });
   }
+  const output = answerOutput(signature, sources.output);
+  checkLabels(signature, output, config.labels, config.file);
   const expected = labels === null ? null : expectedAnswers(labels, rowCount, config.labels);
   tell('data', null, `${rowCount} rows`, 1);
   return {
@@ -46,7 +48,7 @@ export async function loadData({ signature }: Imported, { config, tell }: BuildC
     evaluation,
     generated: given === null,
     expected,
-    output: answerOutput(signature, sources.output),
+    output,
   };
 }
 
@@ -55,4 +57,13 @@ function answerOutput({ outputs }: Imported['signature'], named: string | null):
   if (outputs.some(({ name }) => name === named)) return named;
   const known = outputs.map(({ name }) => `"${name}"`).join(', ');
   throw fail('DATA_MISMATCH', { problem: `data.output names "${named}"; the outputs of the model are ${known}` });
+}
+
+/** Names of classes are as many as there are classes, where the signature says how many. */
+function checkLabels({ outputs }: Signature, name: string, labels: readonly string[] | null, file: string): void {
+  const shape = outputs.find((output) => output.name === name)?.shape;
+  const classes = shape?.length === 2 ? shape[1] : undefined;
+  if (labels === null || typeof classes !== 'number' || classes === 1 || classes === labels.length) return;
+  const problem = `labels: ${labels.length} names for the ${classes} classes of output "${name}"`;
+  throw fail('CONFIG_INVALID', { path: file, problem });
 }
