@@ -36,7 +36,7 @@ export function checkModel(model: Model, options: CheckOptions = {}): readonly P
     functions: new Set(model.functions.map(({ domain, name }) => `${domain}.${name}`)),
   };
   new GraphChecker(rules, options, report).graph(model.graph, 'graph', new Set());
-  checkFunctions(model, rules, report);
+  checkFunctions(model, rules, options, report);
   return problems;
 }
 
@@ -106,8 +106,12 @@ class GraphChecker {
       if (!inputNames.has(name)) define(name, by);
       this.#tensor(tensor, `${where} / ${by}`);
     }
-    for (const name of graph.sparseInitializers.keys()) {
-      if (!defined.has(name)) define(name, `sparse initializer "${name}"`);
+    for (const [name, { values, indices }] of graph.sparseInitializers) {
+      const by = `sparse initializer "${name}"`;
+      if (!inputNames.has(name)) define(name, by);
+      if ([values, indices].some((part) => (part?.externalData.length ?? 0) > 0)) {
+        invalid(`${where} / ${by}`, 'has external data, which only dense tensors may have here');
+      }
     }
 
     const places = graph.nodes.map((node, index) => `${where} / ${place(node, index)}`);

@@ -2,16 +2,20 @@
  * Checks model-local functions: their nodes, that names are defined before they are read, and that no function calls
  * itself, directly or through others. A function that does would be expanded for ever by whoever inlines it.
  */
+import type { ExternalOptions } from '../external/files.ts';
 import { readNames, subgraphsOf } from '../graph/scope.ts';
+import { mapNodeTensors } from '../graph/tensors.ts';
 import type { ModelFunction } from '../ir/function.ts';
+import { isExternal } from '../ir/initializer.ts';
 import type { Model } from '../ir/model.ts';
 import { type Node, opName } from '../ir/node.ts';
 import { checkNode, type NodeRules } from './nodes.ts';
 import type { Report } from './problem.ts';
+import { checkTensor } from './tensors.ts';
 
 const keyOf = ({ domain, name }: Pick<ModelFunction, 'domain' | 'name'>): string => `${domain}.${name}`;
 
-export function checkFunctions(model: Model, rules: NodeRules, report: Report): void {
+export function checkFunctions(model: Model, rules: NodeRules, options: ExternalOptions, report: Report): void {
   const calls = new Map<string, Set<string>>();
   const seen = new Set<string>();
   for (const item of model.functions) {
@@ -23,11 +27,22 @@ export function checkFunctions(model: Model, rules: NodeRules, report: Report): 
     item.nodes.forEach((node, index) => {
       const at = `${where} / node #${index} (${opName(node)})`;
       for (const name of readNames(node)) {
-        if (!known.has(name))
-          {report({ where: at, problem: `reads "${name}", which nothing before it defines`, kind: 'invalid' });}
+        if (!known.has(name)) {
+          report({ where: at, problem: `reads "${name}", which nothing before it defines`, kind: 'invalid' });
+        }
       }
       for (const name of node.outputs) known.add(name);
       checkNode(node, at, { ...rules, opsets: item.opsets }, report);
+      mapNodeTensors(node, (tensor) => {
+        if (isExternal(tensor))
+          {report({
+            where: at,
+            problem: `holds external data ("${tensor.data.location}"), which functions may not have here`,
+            kind: 'invalid',
+          });}
+        else checkTensor(tensor, at, null, options, report);
+        return tensor;
+      });
     });
     for (const name of item.outputs) {
       if (!known.has(name)) report({ where, problem: `output "${name}" is computed by no node`, kind: 'invalid' });

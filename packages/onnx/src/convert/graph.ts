@@ -7,6 +7,7 @@ import {
   NodeProtoSchema,
   type SparseTensorProto,
 } from '../generated/onnx_pb.ts';
+import { definedNames } from '../graph/scope.ts';
 import type { Attribute } from '../ir/attribute.ts';
 import type { Graph } from '../ir/graph.ts';
 import { describeNode, type Node } from '../ir/node.ts';
@@ -83,5 +84,10 @@ export function graphToProto(graph: Graph): GraphProto {
   proto.initializer = [...graph.initializers.values()].map(initializerToProto);
   proto.sparseInitializer = [...graph.sparseInitializers.values()];
   proto.valueInfo = [...graph.valueInfo.values()].map(valueInfoToProto);
+  if (proto.quantizationAnnotation.length > 0) {
+    // The IR does not model these notes; those about values that are gone would mislead.
+    const names = definedNames(graph);
+    proto.quantizationAnnotation = proto.quantizationAnnotation.filter(({ tensorName }) => names.has(tensorName));
+  }
   return proto;
 }

@@ -6,6 +6,7 @@
  */
 import { fail } from '@slipway/core';
 import { constantValue } from '../graph/eliminate.ts';
+import { dtypeFromCode } from '../ir/dtype.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Initializer } from '../ir/initializer.ts';
 import { type Model } from '../ir/model.ts';
@@ -68,9 +69,9 @@ class Run {
       const value = knownConstant(constant);
       if (value !== undefined) this.#values.set(name, value);
     }
-    for (const [name, sparse] of graph.sparseInitializers) {
-      const dtype = sparse.values === undefined ? undefined : graph.valueInfo.get(name)?.type;
-      if (dtype !== undefined && dtype !== null) this.types.set(name, dtype);
+    for (const [name, { values, dims }] of graph.sparseInitializers) {
+      const dtype = dtypeFromCode(values?.dataType ?? 0);
+      if (dtype !== undefined) this.types.set(name, tensorType(dtype, dims.map(Number)));
     }
     for (const { name, type } of graph.inputs) {
       const known = given.get(name) ?? type;
