@@ -1,0 +1,107 @@
+import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { SlipwayError } from '@slipway/core';
+import {
+  buildModel,
+  createInitializer,
+  encodeModel,
+  readModelFile,
+  tensorInfo,
+  withModel,
+  writeModelFile,
+} from '@slipway/onnx';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { build } from '../pipeline/build.ts';
+import { makeProject, type Project } from '../testing/projects.ts';
+
+let project: Project;
+beforeEach(async () => {
+  project = await makeProject();
+});
+afterEach(() => {
+  project.remove();
+  rmSync(outside(), { force: true });
+});
+
+const outside = (): string => path.join(project.directory, '..', 'slipway-outside.bin');
+
+const source = (): string => path.join(project.directory, 'model.onnx');
+const attempt = (): Promise<unknown> => build(project.config({ data: {} })).catch((error: unknown) => error);
+
+describe('import', () => {
+  it('takes constants out of the inputs, as old exporters list them, and says so', async () => {
+    const model = await readModelFile(source());
+    const inputs = [...model.graph.inputs, tensorInfo('w', 'float32', [16, 3])];
+    await writeModelFile(source(), withModel(model, { irVersion: 3, graph: { ...model.graph, inputs } }));
+    const { report, release } = await build(project.config());
+    expect(report.signature.inputs.map((input) => input.name)).toEqual(['x']);
+    expect(report.candidates[0]!.notes).toEqual(['Import: 1 constant was listed as input; now constant.']);
+    expect(report.candidates[0]!.accuracy!.value).toBe(0.9);
+    expect(release!.manifest.lineage.source.file).toBe('model.onnx');
+  });
+
+  it('reads external data beside the model, which is part of the digest of the source', async () => {
+    const wide = buildModel((b) => {
+      const x = b.input('x', 'float32', ['rows', 16]);
+      const w = b.floats(
+        'w',
+        [16, 64],
+        Float32Array.from({ length: 1024 }, (_, i) => Math.sin(i)),
+      );
+      b.output(b.op('MatMul', [x, w], { outputs: ['scores'] }), 'float32', ['rows', 64]);
+    });
+    await writeModelFile(source(), wide, { weights: 'external' });
+    const first = (await build(project.config({ data: {} }))).release!.manifest;
+    expect(first.files.map((file) => file.path)).toEqual(['golden.npz', 'model.onnx', 'model.onnx.data']);
+    const data = readFileSync(`${source()}.data`);
+    data[100]! ^= 1;
+    writeFileSync(`${source()}.data`, data);
+    const second = (await build(project.config({ data: {} }))).release!.manifest;
+    expect(second.lineage.source.digest).not.toBe(first.lineage.source.digest);
+    expect(second.files.map((file) => file.digest)).not.toEqual(first.files.map((file) => file.digest));
+  });
+
+  it.each([
+    ['above the folder', '../slipway-outside.bin'],
+    ['at an absolute path', '/etc/hostname'],
+    ['behind a link', 'link.bin'],
+    ['nowhere', 'missing.bin'],
+    ['too short', 'short.bin'],
+  ])('refuses external data %s', async (_, location) => {
+    writeFileSync(outside(), Buffer.alloc(192));
+    writeFileSync(path.join(project.directory, 'short.bin'), Buffer.alloc(10));
+    symlinkSync('/etc/hostname', path.join(project.directory, 'link.bin'));
+    const data = { kind: 'external', location, offset: 0, length: 192, checksum: null, directory: null } as const;
+    const model = buildModel((b) => {
+      const x = b.input('x', 'float32', ['rows', 16]);
+      b.initializer(createInitializer('w', 'float32', [16, 3], data));
+      b.output(b.op('MatMul', [x, 'w'], { outputs: ['scores'] }), 'float32', ['rows', 3]);
+    });
+    writeFileSync(source(), encodeModel(model));
+    expect(await attempt()).toMatchObject({ code: 'EXTERNAL_DATA' });
+  });
+
+  it('refuses a directory and a file that is cut short anywhere, with an error of ours', async () => {
+    const whole = readFileSync(source());
+    for (let length = 1; length < whole.length; length += 60) {
+      writeFileSync(source(), whole.subarray(0, length));
+      expect(await attempt(), `${length} bytes`).toBeInstanceOf(SlipwayError);
+    }
+    mkdirSync(path.join(project.directory, 'folder.onnx'));
+    const error: unknown = await build(project.config({ source: 'folder.onnx' })).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ name: 'SlipwayError' });
+    writeFileSync(source(), whole);
+    expect(await attempt()).toMatchObject({ failure: null });
+  });
+
+  it('names the operator the engine does not know', async () => {
+    const model = buildModel((b) => {
+      const x = b.input('x', 'float32', ['rows', 16]);
+      b.output(b.op('Frobnicate', [x], { outputs: ['scores'] }), 'float32', ['rows', 3]);
+    });
+    await writeModelFile(source(), model);
+    const error = await attempt();
+    expect(error).toBeInstanceOf(SlipwayError);
+    expect(String(error)).toContain('Frobnicate');
+  });
+});
