@@ -39,7 +39,7 @@ it('a killed runner loses only what it was executing', async () => {
       { url: `${server.rest.url}/v1/models/m:predict`, body: '{"instances":[[1]]}', perSecond: 400, total: TOTAL },
       (sent) => {
         if (sent % Math.floor(TOTAL / (KILLS + 1)) === 0 && sent / Math.floor(TOTAL / (KILLS + 1)) <= KILLS)
-          void kill();
+          {void kill();}
       },
     );
     expect(kills).toHaveLength(KILLS);
