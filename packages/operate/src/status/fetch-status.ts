@@ -73,5 +73,5 @@ function reasonOf(error: Error): string {
   if (typeof cause === 'object' && cause !== null && 'code' in cause) {
     return cause.code === 'ECONNREFUSED' ? 'nothing listens there' : String(cause.code);
   }
-  return error.message;
+  return cause instanceof Error ? cause.message : error.message;
 }
