@@ -55,7 +55,7 @@ export function mlpModel(options: MlpOptions = {}): Model {
 }
 
 /** Standard normal numbers by Box and Muller over the generator mulberry32. */
-export function normalNumbers(seed: number): () => number {
+function normalNumbers(seed: number): () => number {
   let state = seed >>> 0;
   const uniform = (): number => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -52,12 +52,13 @@ function eliminateDead(graph: Graph): Graph {
 
 /** Constant nodes become initializers, and Identity nodes go where names of outputs allow it. */
 export function eliminateConstants(model: Model): Model {
-  return editGraphs(model, (editor) => {
+  const edit = (editor: GraphEditor): void => {
     for (const node of editor.nodes) {
       if (isOp(node, 'Identity') && node.inputs.length === 1) editor.bypass(node);
       if (isOp(node, 'Constant')) constantToInitializer(editor, node);
     }
-  });
+  };
+  return editGraphs(model, edit, (node) => isOp(node, 'Identity') || isOp(node, 'Constant'));
 }
 
 function constantToInitializer(editor: GraphEditor, node: Node): void {

@@ -35,9 +35,17 @@ function mapGraph(graph: Graph, change: (graph: Graph, context: GraphContext) =>
   return change(mapped, context);
 }
 
-/** The usual form of a pass: edit each graph of a model. */
-export function editGraphs(model: Model, edit: (editor: GraphEditor, context: GraphContext) => void): Model {
+/**
+ * The usual form of a pass: edit each graph of a model.
+ * @param concerned graphs without a node for which this holds are left alone, which saves indexing them
+ */
+export function editGraphs(
+  model: Model,
+  edit: (editor: GraphEditor, context: GraphContext) => void,
+  concerned?: (node: Node) => boolean,
+): Model {
   return mapGraphs(model, (graph, context) => {
+    if (concerned !== undefined && !graph.nodes.some(concerned)) return graph;
     const editor = new GraphEditor(graph, context.outer);
     edit(editor, context);
     return editor.finish();

@@ -109,7 +109,7 @@ export function normalAxis(axis: number, rank: number): number {
 }
 
 /** Dimensions of two values that must fit by numpy's rule. */
-export function broadcastDim(a: Dim, b: Dim): Dim {
+function broadcastDim(a: Dim, b: Dim): Dim {
   if (a === b) return a;
   if (a === 1) return b;
   if (b === 1) return a;

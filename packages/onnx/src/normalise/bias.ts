@@ -9,8 +9,8 @@ import { isOp, type Node } from '../ir/node.ts';
 const CANDIDATES = ['Conv', 'ConvTranspose', 'Gemm'];
 
 export function flattenBiases(model: Model): Model {
-  const concerned = (node: Node): boolean => CANDIDATES.some((op) => isOp(node, op));
-  return editGraphs(model, (editor) => {
+  const concerned = (node: Node): boolean => node.inputs.length > 2 && CANDIDATES.some((op) => isOp(node, op));
+  const edit = (editor: GraphEditor): void => {
     for (const node of editor.nodes) {
       const name = node.inputs[2] ?? '';
       const bias = editor.initializer(name);
@@ -25,7 +25,8 @@ export function flattenBiases(model: Model): Model {
         replaceInput(editor, node, 2, own);
       }
     }
-  });
+  };
+  return editGraphs(model, edit, concerned);
 }
 
 /** True when the elements vary along one axis only, the one of the channels. */

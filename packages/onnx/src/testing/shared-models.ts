@@ -17,10 +17,6 @@ export type SharedModel = (typeof SHARED_MODELS)[number];
 
 export const sharedModelsExist: boolean = existsSync(join(directory, SHARED_MODELS[0]));
 
-export function sharedModelPath(name: SharedModel): string {
-  return join(directory, name);
-}
-
 export function sharedModel(name: SharedModel): Uint8Array {
-  return readFileSync(sharedModelPath(name));
+  return readFileSync(join(directory, name));
 }
