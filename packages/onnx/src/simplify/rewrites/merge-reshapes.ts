@@ -27,7 +27,6 @@ export const mergeReshapes: Rewrite = {
     if (target === undefined || node.op === 'Reshape' || site.soleReader(first.outputs[0] ?? '') === undefined) {
       return false;
     }
-    if (node.op === 'Unsqueeze' && first.op === 'Unsqueeze') return false;
     const shape = site.addLongs(`${node.outputs[0] ?? ''}_shape`, target);
     site.editor.update(node, { op: 'Reshape', inputs: [source, shape], attributes: new Map() });
     return true;

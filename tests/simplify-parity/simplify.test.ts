@@ -1,0 +1,167 @@
+/**
+ * What ONNX Runtime computes before and after `simplify` is the same: bit for bit in exact mode, within rounding
+ * otherwise. On random models, and on real ones where they are at hand.
+ */
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { bytesOf, type Tensor, type Tensors } from '@slipway/core';
+import {
+  decodeModel,
+  encodeModel,
+  isTensorType,
+  type Model,
+  readModelFile,
+  REWRITE_TABLE,
+  signatureOf,
+  simplify,
+  type SimplifyOptions,
+  writeModelFile,
+} from '@slipway/onnx';
+import { type Engine, openOnnxruntime } from '@slipway/runtime';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BATCH, randomModel } from './random-graph.ts';
+
+let directory: string;
+let engine: Engine;
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'slipway-simplify-'));
+  engine = await openOnnxruntime();
+});
+afterAll(() => rmSync(directory, { recursive: true }));
+
+let files = 0;
+
+/** Without the engine's own optimizations, where not asked for: two graphs are compared, not what it makes of them. */
+async function run(model: Model, inputs: Tensors, optimization: 'none' | 'basic' = 'none'): Promise<Tensors> {
+  const path = join(directory, `${files++}.onnx`);
+  await writeModelFile(path, model);
+  const session = await engine.load(path, { threads: 1, spinning: false, optimization });
+  try {
+    return await session.run(inputs);
+  } finally {
+    await session.release();
+    rmSync(path);
+  }
+}
+
+function inputsOf(
+  model: Model,
+  value: (name: string, index: number) => number = (_, index) => Math.sin(index * 7),
+): Tensors {
+  return Object.fromEntries(
+    signatureOf(model).inputs.map(({ name, dtype, shape }): [string, Tensor] => {
+      const dims = (shape ?? []).map((dim) => (typeof dim === 'number' ? dim : BATCH));
+      const length = dims.reduce((product, dim) => product * dim, 1);
+      const data =
+        dtype === 'int64'
+          ? BigInt64Array.from({ length }, (_, index) =>
+              BigInt(name === 'input_mask' ? 1 : name === 'input_ids' ? (index * 37) % 500 : 0),
+            )
+          : Float32Array.from({ length }, (_, index) => value(name, index));
+      return [name, { dtype, shape: dims, data } as Tensor];
+    }),
+  );
+}
+
+/** @param relative to the largest element; 0: bit for bit */
+function expectSame(actual: Tensors, expected: Tensors, relative: number): void {
+  expect(Object.keys(actual)).toEqual(Object.keys(expected));
+  for (const [name, value] of Object.entries(expected)) {
+    const other = actual[name]!;
+    expect([other.dtype, other.shape]).toEqual([value.dtype, value.shape]);
+    if (value.dtype === 'string' || other.dtype === 'string') continue;
+    if (relative === 0) {
+      expect(Buffer.compare(bytesOf(other.data), bytesOf(value.data)), `bits of ${name}`).toBe(0);
+      continue;
+    }
+    const numbers = Array.from(value.data, Number);
+    const scale = numbers.reduce(
+      (most, element) => (Number.isFinite(element) ? Math.max(most, Math.abs(element)) : most),
+      1,
+    );
+    numbers.forEach((element, index) => {
+      const found = Number(other.data[index]);
+      const same = Object.is(found, element) || found === element || Math.abs(found - element) <= relative * scale;
+      if (!same) throw new Error(`${name}[${index}] is ${found}, was ${element}`);
+    });
+  }
+}
+
+/** More and other models: SIMPLIFY_RUNS=1000 SIMPLIFY_SEED=2 vitest run tests/simplify-parity. */
+const RUNS = Number(process.env['SIMPLIFY_RUNS'] ?? 150);
+const SEED = Number(process.env['SIMPLIFY_SEED'] ?? 7);
+const numbers = fc.array(fc.nat(10_000), { minLength: 60, maxLength: 200, size: 'max' });
+
+describe.each<[string, SimplifyOptions, number]>([
+  ['exact', { exact: true }, 0],
+  ['rounding', {}, 1e-4],
+])('%s mode', (_, options, relative) => {
+  it('keeps what random models compute, and never makes them larger', async () => {
+    const applied = new Set<string>();
+    await fc.assert(
+      fc.asyncProperty(numbers, async (choices) => {
+        const model = decodeModel(encodeModel(randomModel(choices)));
+        const result = simplify(model, options);
+        expect(result.settled).toBe(true);
+        expect(result.nodesAfter).toBeLessThanOrEqual(result.nodesBefore);
+        for (const name of result.applied.keys()) applied.add(name);
+        // What came out is a fixed point, and the same every time.
+        expect([...simplify(result.model, options).applied.keys()]).toEqual([]);
+        expect(Buffer.compare(encodeModel(simplify(model, options).model), encodeModel(result.model))).toBe(0);
+        const inputs = inputsOf(model);
+        const expected = await run(model, inputs);
+        expectSame(await run(result.model, inputs), expected, relative);
+      }),
+      { numRuns: RUNS, seed: SEED, endOnFailure: true },
+    );
+    // A test of rewrites that did not happen proves nothing.
+    const expected = REWRITE_TABLE.filter(({ exactness }) => exactness === 'exact' || relative > 0).map(
+      ({ name }) => name,
+    );
+    expect(expected.filter((name) => !applied.has(name))).toEqual([]);
+  });
+});
+
+it('writes the shapes of inputs that are given into the model, and uses them', async () => {
+  const model = randomModel([4, ...Array.from({ length: 80 }, (_, index) => index * 31)]);
+  const shape = signatureOf(model).inputs[0]!.shape!.map((dim) => (typeof dim === 'number' ? dim : BATCH));
+  const result = simplify(model, { inputShapes: new Map([['x', shape]]) });
+  const [first] = result.model.graph.inputs;
+  expect(isTensorType(first?.type) && first.type.shape).toEqual(shape);
+  const inputs = inputsOf(model);
+  expectSame(await run(result.model, inputs), await run(model, inputs), 1e-4);
+});
+
+const data = join(import.meta.dirname, '../../../shared/data');
+const present = existsSync(join(data, 'mnist/mnist.onnx'));
+
+/** Nodes that remain; a rewrite that stops to apply shows here. `folded`: with constants of any size. */
+const REAL = [
+  { file: 'mnist/mnist.onnx', before: 12, after: 8, folded: 8 },
+  { file: 'sentiment/sentiment.onnx', before: 185, after: 90, folded: 90 },
+  { file: 'onnx-light/light_squeezenet.onnx', before: 105, after: 72, folded: 65 },
+  { file: 'onnx-light/light_shufflenet.onnx', before: 446, after: 179, folded: 154 },
+  { file: 'onnx-light/light_resnet50.onnx', before: 415, after: 185, folded: 123 },
+  { file: 'onnx-light/light_densenet121.onnx', before: 1746, after: 452, folded: 367 },
+];
+
+describe.skipIf(!present)('real models (skipped where shared/data is absent)', () => {
+  it.each(REAL)('$file: $before nodes → $after, $folded', async ({ file, before, after, folded }) => {
+    const model = await readModelFile(join(data, file));
+    const inputs = inputsOf(model, (_, index) => (Math.sin(index) + 1) / 2);
+    const expected = await run(model, inputs);
+    // A weight that was computed and is a constant now is packed ahead, and then summed in another order, unless
+    // the engine folds it in both: so this comparison alone lets it.
+    const exact = simplify(model, { exact: true });
+    expectSame(await run(exact.model, inputs, 'basic'), await run(model, inputs, 'basic'), 0);
+    const usual = simplify(model);
+    expectSame(await run(usual.model, inputs), expected, 1e-4);
+    const all = simplify(model, { maxFoldedBytes: Infinity });
+    expectSame(await run(all.model, inputs), expected, 1e-4);
+    expect([usual.nodesBefore, usual.nodesAfter, all.nodesAfter]).toEqual([before, after, folded]);
+    // Weights made of one number each are not written out.
+    expect(encodeModel(usual.model).length).toBeLessThan(readFileSync(join(data, file)).length + 2 * 64 * 1024 * 10);
+  });
+});
