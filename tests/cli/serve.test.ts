@@ -59,8 +59,11 @@ describe('a server', () => {
 
   it('says which model it does not have', async () => {
     const ran = await slipway(['predict', 'nobody', '--url', server.url, '--input', sample, '--json']);
-    expect(ran.code).not.toBe(0);
-    expect(documentOf<ErrorDocument>(ran).error.message).toContain('nobody');
+    expect(ran.code).toBe(3);
+    expect(documentOf<ErrorDocument>(ran).error).toMatchObject({
+      code: 'MODEL_NOT_FOUND',
+      message: expect.stringContaining('nobody') as string,
+    });
   });
 
   it('keeps its port', async () => {

@@ -1,6 +1,6 @@
 /** A Slipway server as a client sees it, over fetch: what it serves, and answers. Errors of the server arrive as ours. */
 import {
-  asSlipwayError,
+  type ErrorCode,
   errorTable,
   fail,
   type Signature,
@@ -80,23 +80,25 @@ async function reach(base: string, path: string, init: RequestInit): Promise<Res
   throw fromAnswer(base, response.status, await response.text());
 }
 
-/** Our servers name the code of the error; of others only the text is known. */
+/** Our servers name the code of the error and what happened; of others only the text is known. */
 function fromAnswer(url: string, status: number, body: string): SlipwayError {
+  let said: { error?: unknown; code?: unknown };
   try {
-    const parsed = JSON.parse(body) as { error?: unknown; code?: string; params?: Record<string, string | number> };
-    if (parsed.code !== undefined && parsed.code in errorTable && parsed.params !== undefined) {
-      return new SlipwayError(parsed.code as keyof typeof errorTable, parsed.params);
-    }
-    if (typeof parsed.error === 'string') return fail('REQUEST_MALFORMED', { problem: parsed.error });
-  } catch (error) {
-    return fail('UNREACHABLE', { url, problem: `it answered ${status} without a reason` }, { cause: error });
+    said = JSON.parse(body) as typeof said;
+  } catch (cause) {
+    return fail('UNREACHABLE', { url, problem: `it answered ${status} without a reason` }, { cause });
   }
-  return asSlipwayError(new Error(`${url} answered ${status}`));
+  const message = typeof said.error === 'string' ? said.error : `the server answered ${status}`;
+  if (typeof said.code !== 'string' || !(said.code in errorTable))
+    return fail('REQUEST_MALFORMED', { problem: message });
+  const error = new SlipwayError(said.code as ErrorCode, {});
+  error.message = message;
+  return error;
 }
 
 function reasonOf(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : '';
   if (code === 'ECONNREFUSED') return 'nothing listens there';
-  return cause instanceof Error ? cause.message || code : String(cause);
+  return cause instanceof Error && cause.message !== '' ? cause.message : code;
 }

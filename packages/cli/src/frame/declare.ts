@@ -124,13 +124,13 @@ function oneOf(choices: readonly string[]): (given: string) => string {
 type Arguments = Readonly<Record<string, Argument<unknown>>>;
 type Options = Readonly<Record<string, Option<unknown>>>;
 type ValueOf<D> = D extends { readonly type?: infer T } ? T : never;
-export type Given<A extends Arguments, O extends Options> = { readonly [K in keyof A]: ValueOf<A[K]> } & {
+type Given<A extends Arguments, O extends Options> = { readonly [K in keyof A]: ValueOf<A[K]> } & {
   readonly [K in keyof O]: ValueOf<O[K]>;
 };
 
 export const GROUPS = ['Prepare a model', 'Serve it', 'Ship and operate it', 'Help'] as const;
 
-export interface Example {
+interface Example {
   readonly command: string;
   readonly description: string;
 }

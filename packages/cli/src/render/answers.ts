@@ -4,7 +4,7 @@ import type { Style } from '../frame/style.ts';
 import { table } from '../frame/table.ts';
 import { percent } from '../frame/units.ts';
 
-export interface Scored {
+interface Scored {
   readonly index: number;
   readonly label: string | null;
   readonly score: number;

@@ -5,7 +5,7 @@ import { isBatchable, type Signature, tensorToJson } from '@slipway/core';
 import { calls, rowsMadeUp } from '../client/rows.ts';
 import { columnsOf, type Style } from '../frame/style.ts';
 
-export interface ServedModelLine {
+interface ServedModelLine {
   readonly name: string;
   readonly version: number;
   readonly state: string;
