@@ -77,7 +77,21 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       requestTimeoutMs: settings.receiveTimeoutMs,
       idleTimeoutMs: settings.requestTimeoutMs + 90_000,
       idPrefix: randomBytes(4).toString('hex'),
-      observe: (route, method, status, seconds) => http.observe(route, method, status, seconds),
+      observe: (route, method, status, seconds, requestId) => {
+        http.observe(route, method, status, seconds);
+        // The access log: what a client gets 5xx for is worth a line, the rest only to who asks for it.
+        const level = status >= 500 && status !== 503 ? 'warn' : 'debug';
+        if (!logger.isLevelEnabled(level)) return;
+        logger[level](
+          {
+            event: 'request',
+            request_id: requestId,
+            http: { method, route, status_code: status },
+            duration_ms: seconds * 1000,
+          },
+          'request',
+        );
+      },
       onDefect,
     });
   const restListener = listener(

@@ -29,6 +29,8 @@ const LAST_RETRY_MS = 60_000;
 export class Catalog implements Models {
   readonly #options: CatalogOptions;
   readonly #models = new Map<string, Model>();
+  /** The source a name was first seen in: one name, one source. */
+  readonly #owners = new Map<string, Source>();
   readonly #work = new Set<Promise<void>>();
   /** Said once, not at every poll. */
   readonly #told = new Set<string>();
@@ -135,7 +137,7 @@ export class Catalog implements Models {
     const listings = await Promise.all(
       this.#options.sources.map(async (source) => {
         try {
-          return await source.scan();
+          return { source, listing: await source.scan() };
         } catch (error) {
           this.#tell(`${source.description}: ${asSlipwayError(error).message}`);
           return null;
@@ -143,10 +145,16 @@ export class Catalog implements Models {
       }),
     );
     if (this.#closing) return;
-    for (const listing of listings) {
-      if (listing === null) continue;
+    for (const scanned of listings) {
+      if (scanned === null) continue;
+      const { source, listing } = scanned;
       for (const warning of listing.warnings) this.#tell(warning);
-      for (const [name, candidates] of listing.models) this.#reconcile(name, candidates);
+      for (const [name, candidates] of listing.models) {
+        const owner = this.#owners.get(name) ?? source;
+        this.#owners.set(name, owner);
+        if (owner === source) this.#reconcile(name, candidates);
+        else this.#tell(`${source.description} has a model "${name}" too; it is served from ${owner.description}`);
+      }
     }
   }
 

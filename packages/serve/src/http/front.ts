@@ -13,13 +13,14 @@ export interface FrontOptions {
   readonly router: Router;
   /** Prefix of generated request ids. */
   readonly idPrefix: string;
-  readonly observe: (route: string, method: string, status: number, seconds: number) => void;
+  readonly observe: (route: string, method: string, status: number, seconds: number, requestId: string) => void;
   /** A handler threw something that is not a user error. */
   readonly onDefect: (error: SlipwayError, exchange: Exchange) => void;
 }
 
 /** The route label of what no route answered: never the path, which the client chooses. */
 export const UNKNOWN_ROUTE = '_unknown';
+const KNOWN_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
 export const KEEP_ALIVE_MS = 65_000;
 
 export class Front {
@@ -53,8 +54,9 @@ export class Front {
     this.#pending++;
   }
 
-  finished(route: string, method: string, status: number, started: number): void {
-    this.options.observe(route, method, status, (performance.now() - started) / 1000);
+  finished(exchange: Exchange, route: string, status: number, started: number): void {
+    const method = KNOWN_METHODS.has(exchange.method) ? exchange.method : '_other';
+    this.options.observe(route, method, status, (performance.now() - started) / 1000, exchange.id);
     if (--this.#pending === 0 && this.#whenIdle.length > 0) for (const resolve of this.#whenIdle.splice(0)) resolve();
   }
 

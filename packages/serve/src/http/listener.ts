@@ -19,7 +19,6 @@ export interface ListenerOptions extends FrontOptions {
   readonly maxConnections: number;
 }
 
-const KNOWN_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH']);
 const NOTHING = Buffer.alloc(0);
 
 class NodeExchange implements Exchange {
@@ -80,8 +79,7 @@ class NodeExchange implements Exchange {
 
   #finish(status: number): void {
     this.#siblings.delete(this);
-    const { method } = this;
-    this.#front.finished(this.route, KNOWN_METHODS.has(method) ? method : '_other', status, this.started);
+    this.#front.finished(this, this.route, status, this.started);
   }
 
   /** The connection is gone. */
@@ -222,7 +220,7 @@ export class HttpListener {
       if (exchange.response.headersSent) return void socket.destroy();
     }
     const { status, body } = errorAnswer(refusal, id);
-    this.#options.observe(UNKNOWN_ROUTE, '_other', status, 0);
+    this.#options.observe(UNKNOWN_ROUTE, '_other', status, 0, id);
     socket.end(
       `HTTP/1.1 ${status} ${REASONS[status] ?? 'Bad Request'}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
         `x-request-id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,

@@ -296,7 +296,7 @@ class PlainExchange implements Exchange {
 
   #finish(status: number): void {
     this.#answered = true;
-    this.#front.finished(this.#target.endpoint?.route ?? UNKNOWN_ROUTE, this.method, status, this.#started);
+    this.#front.finished(this, this.#target.endpoint?.route ?? UNKNOWN_ROUTE, status, this.#started);
   }
 }
 
