@@ -13,7 +13,7 @@ export const QUANTIZED = {
 } as const;
 
 export type QuantizedDType = keyof typeof QUANTIZED;
-export type QuantizedData = Int8Array | Uint8Array;
+type QuantizedData = Int8Array | Uint8Array;
 
 export interface Affine {
   /** Exactly representable in float32, > 0. */

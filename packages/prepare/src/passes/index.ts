@@ -4,6 +4,7 @@ import { batchPass } from './batch/pass.ts';
 import { dynamicPass } from './dynamic/pass.ts';
 import { magnitudePass } from './magnitude.ts';
 import { optimizePass } from './optimize.ts';
+import { simplifyPass } from './simplify.ts';
 import { staticPass } from './static/pass.ts';
 
 export const PASSES: PassRegistry = {
@@ -12,4 +13,5 @@ export const PASSES: PassRegistry = {
   'quantize.static': staticPass,
   optimize: optimizePass,
   'batch.dynamic': batchPass,
+  simplify: simplifyPass,
 };

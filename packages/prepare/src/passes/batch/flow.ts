@@ -9,7 +9,7 @@
 import { describeNode, type Graph, integersOf, loadInitializer, type Node, subgraphsOf } from '@slipway/onnx';
 import { ROW_RULES, type RowContext, type State } from './rules.ts';
 
-export interface ReshapeRewrite {
+interface ReshapeRewrite {
   readonly node: Node;
   readonly shape: readonly number[];
 }

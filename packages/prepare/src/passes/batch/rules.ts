@@ -119,6 +119,15 @@ const reshape: Rule = (context) => {
   return 'rows';
 };
 
+/** Stretching axes of one to a constant shape; a computed one follows the batch, or the run that compares rows will tell. */
+const expand: Rule = ({ state, constant, rank, shape }) => {
+  if (state(0) !== 'rows') return 'shape';
+  const target = constant(1);
+  const length = target?.length ?? shape(1)?.[0];
+  if (typeof length !== 'number' || length > (rank(0) ?? 0)) return UNKNOWN;
+  return target === undefined || target.length < length || target[0] === 1 ? 'rows' : problem('it adds rows');
+};
+
 const transpose: Rule = ({ node, state }) => {
   if (state(0) !== 'rows') return state(0);
   return getInts(node, 'perm')?.[0] === 0 ? 'rows' : problem('it moves the axis of the rows');
@@ -191,11 +200,14 @@ export const ROW_RULES: ReadonlyMap<string, Rule> = new Map<string, Rule>([
     'ReduceSumSquare', 'Squeeze'),
   ...each(linear, 'QuantizeLinear', 'DequantizeLinear'),
   ['Concat', concat],
+  ['ConstantOfShape', () => 'shape'],
+  ['Expand', expand],
   ['Flatten', flatten],
   ['Gather', gather],
   ['Gemm', gemm],
   ['MatMul', matMul],
   ['Pad', pad],
+  ['Range', () => 'shape'],
   ['Reshape', reshape],
   ['Shape', () => 'shape'],
   ['Slice', slice],
