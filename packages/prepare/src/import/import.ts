@@ -41,7 +41,9 @@ export async function importSource(context: BuildContext): Promise<Imported> {
     const normal = normalise(model, { path: config.source });
     const saved = await saveModel(normal, into);
     // The engine has the last word on whether it is a model, and on what goes in and out.
-    const signature = await probe(config.source, path.join(into, MODEL_FILE), context);
+    // What import did not change need not be compared with itself.
+    const imported = saved.digest === sourceDigest ? null : path.join(into, MODEL_FILE);
+    const signature = await probe(config.source, imported, context);
     return { ...saved, signature, notes: changes(model, normal) };
   });
   const { files, digest, signature, notes } = value;

@@ -11,17 +11,20 @@ import { largest } from '../validate/golden.ts';
 const PROBE_ROWS = 4;
 const PROBE_TOLERANCE = { absolute: 1e-4, relative: 1e-4 };
 
-/** The signature, after seeing that the imported model answers as the file does. @throws MODEL_INVALID */
+/**
+ * The signature, after seeing that the imported model answers as the file does.
+ * @param imported null when import changed nothing: then the engine only has to load the file
+ * @throws MODEL_INVALID
+ */
 export async function probe(
   file: string,
-  imported: string,
+  imported: string | null,
   { config, session, log, signal }: BuildContext,
 ): Promise<Signature> {
   await using runners = openRunners(session, log, signal);
-  const [before, after] = await Promise.all([
-    runners.get(config.name, file),
-    runners.get(`${config.name} imported`, imported),
-  ]);
+  const before = await runners.get(config.name, file);
+  if (imported === null) return before.signature;
+  const after = await runners.get(`${config.name} imported`, imported);
   const { signature } = after;
   const rows = generateRows(signature, PROBE_ROWS * (fixedBatch(signature) ?? 1), config.seed);
   for (const chunk of chunksOf(rows, callSize(signature, rows))) {

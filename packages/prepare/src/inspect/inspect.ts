@@ -88,7 +88,7 @@ function describe(file: string, model: Model): Omit<Inspection, 'digest' | 'byte
 }
 
 /** What every pass could do, on the form of the model that passes are given. */
-export function assessPasses(model: Model, file: string): Inspection['passes'] {
+function assessPasses(model: Model, file: string): Inspection['passes'] {
   const normal = normalise(model, { path: file });
   return (Object.keys(PASSES) as PassName[]).map((pass) => ({ pass, ...PASSES[pass].assess(normal) }));
 }

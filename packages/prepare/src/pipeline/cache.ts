@@ -19,7 +19,7 @@ import { type Digest, digestOfFile, digestOfJson, fail, fromSystemError, type Lo
 const CACHE_VERSION = 1;
 const ENTRY_FILE = 'entry.json';
 
-export interface Stage<T> {
+interface Stage<T> {
   readonly value: T;
   /** The directory with the files of the stage; read only. */
   readonly directory: string;

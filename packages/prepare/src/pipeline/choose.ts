@@ -11,7 +11,7 @@ import { type Difference, judgeAnswers, judgeRatio, ratioInterval } from '../val
 export const SOURCE = 'source';
 
 /** What is known of a candidate beyond its report: the evidence behind the figures. */
-export interface Evidence {
+interface Evidence {
   /** Median time of every interleaved round, relative to the source in that round. */
   readonly relative: Float64Array | null;
   /** 1 per row answered correctly. */
@@ -23,7 +23,7 @@ export interface Contender extends Evidence {
 }
 
 /** Time of `first` relative to `second`: what both have in common with the source cancels out. */
-export function speedRatio(first: Evidence, second: Evidence, seed: number): RatioInterval | null {
+function speedRatio(first: Evidence, second: Evidence, seed: number): RatioInterval | null {
   if (first.relative === null || second.relative === null) return null;
   return ratioInterval(first.relative, second.relative, seed);
 }

@@ -19,7 +19,7 @@ export async function saveModel(model: Model, directory: string): Promise<ModelF
 }
 
 /** Digest of the model: of the file itself when it is one file, so that anybody can check it with sha256sum. */
-export async function modelDigest(directory: string, files: readonly string[]): Promise<Digest> {
+async function modelDigest(directory: string, files: readonly string[]): Promise<Digest> {
   const digests = await Promise.all(files.map((file) => digestOfFile(path.join(directory, file))));
   const [first] = digests;
   if (first !== undefined && digests.length === 1) return first;

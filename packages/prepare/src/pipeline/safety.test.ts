@@ -8,7 +8,10 @@ import { makeProject, type Project } from '../testing/projects.ts';
 import { build } from './build.ts';
 import { BUILD_STAGES } from './hooks.ts';
 
-const CHILD = path.join(import.meta.dirname, '..', 'testing', 'build-child.ts');
+const CHILD = path.join(import.meta.dirname, '..', 'testing', 'build-main.ts');
+
+/** Mounts of its own for a process, without being root, where the kernel allows it. */
+const UNSHARE = '/usr/bin/unshare';
 
 let project: Project;
 beforeEach(async () => {
@@ -106,7 +109,7 @@ describe('a bad disk', () => {
 
   const canMount = ((): boolean => {
     try {
-      execFileSync('unshare', ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
+      execFileSync(UNSHARE, ['-rm', 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
       return true;
     } catch {
       return false;
@@ -115,7 +118,7 @@ describe('a bad disk', () => {
 
   const inMount = (mount: string): string =>
     execFileSync(
-      'unshare',
+      UNSHARE,
       [
         '-rm',
         'sh',

@@ -30,7 +30,7 @@ export function generateRows(signature: Signature, rows: number, seed: number): 
 }
 
 /** The shape of one call, with sizes for open dimensions: one row where the rows may vary. */
-export function openShape(spec: TensorSpec): readonly number[] {
+function openShape(spec: TensorSpec): readonly number[] {
   const shape = spec.shape ?? ['rows', OTHER];
   const isPicture = shape.length === 4;
   return shape.map((dim, axis) => {

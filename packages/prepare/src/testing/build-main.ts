@@ -1,4 +1,4 @@
-/** A build in a process of its own, for tests that end it: `node build-child.ts DIRECTORY [STAGE]`; at STAGE it kills itself. */
+/** A build in a process of its own, for tests that end it: `node build-main.ts DIRECTORY [STAGE]`; at STAGE it kills itself. */
 import path from 'node:path';
 import { compileConfig, prune } from '@slipway/core';
 import { build } from '../pipeline/build.ts';
