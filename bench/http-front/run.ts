@@ -83,7 +83,7 @@ const contestants: Contestant[] = [
 const rounds = new Map(contestants.map(({ name }) => [name, [] as Round[]]));
 for (const contestant of contestants) measure(contestant);
 for (let i = 0; i < ROUNDS; i++)
-  for (const contestant of contestants) rounds.get(contestant.name)?.push(measure(contestant));
+  {for (const contestant of contestants) rounds.get(contestant.name)?.push(measure(contestant));}
 echo.stop();
 serve.stop();
 

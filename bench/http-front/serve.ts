@@ -1,14 +1,14 @@
 /** The server under test: one weight, one input, one runner. Prints its port. */
 import { createLogger } from '@slipway/core';
 import { startServer } from '@slipway/serve';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { oneWeightModel } from '../../packages/serve/src/testing/onnx.ts';
+import { oneWeightModel, writeModelFile } from '@slipway/onnx';
 
 const directory = mkdtempSync(path.join(tmpdir(), 'slipway-bench-'));
 const file = path.join(directory, 'one.onnx');
-writeFileSync(file, oneWeightModel());
+await writeModelFile(file, oneWeightModel());
 const server = await startServer({
   models: [{ name: 'one', path: file }],
   restPort: 0,

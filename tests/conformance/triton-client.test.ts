@@ -11,7 +11,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { identityModel, oneWeightModel } from '../../packages/serve/src/testing/onnx.ts';
+import { identityModel, scalingModel } from '../small-models.ts';
 
 const ROOT = path.join(import.meta.dirname, '..', '..');
 const PYTHON = process.env.SLIPWAY_CONFORMANCE_PYTHON ?? path.join(ROOT, '.venv', 'bin', 'python');
@@ -23,9 +23,9 @@ describe.skipIf(!there)(
     it('gets from us what it expects of Triton', async () => {
       const directory = await mkdtemp(path.join(tmpdir(), 'slipway-triton-'));
       const contents = {
-        one: oneWeightModel(2),
-        pair: identityModel('string', ['batch', 2], 2),
-        half: identityModel('float16', ['batch', 2]),
+        one: scalingModel(2),
+        pair: identityModel('string', 'int64'),
+        half: identityModel('float16'),
       };
       const models = [];
       for (const [name, content] of Object.entries(contents)) {

@@ -8,7 +8,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { oneWeightModel } from '../../packages/serve/src/testing/onnx.ts';
+import { scalingModel } from '../small-models.ts';
 import { steadyLoad } from './steady.ts';
 
 const TOTAL = 10_000;
@@ -18,7 +18,7 @@ const RECOVERY_MS = 2000;
 it('a killed runner loses only what it was executing', async () => {
   const directory = await mkdtemp(path.join(tmpdir(), 'slipway-kill-'));
   const file = path.join(directory, 'one.onnx');
-  await writeFile(file, oneWeightModel());
+  await writeFile(file, scalingModel(2));
   const server = await startServer({
     models: [{ name: 'm', path: file }],
     restPort: 0,
@@ -38,8 +38,9 @@ it('a killed runner loses only what it was executing', async () => {
     const answers = await steadyLoad(
       { url: `${server.rest.url}/v1/models/m:predict`, body: '{"instances":[[1]]}', perSecond: 400, total: TOTAL },
       (sent) => {
-        if (sent % Math.floor(TOTAL / (KILLS + 1)) === 0 && sent / Math.floor(TOTAL / (KILLS + 1)) <= KILLS)
-          {void kill();}
+        if (sent % Math.floor(TOTAL / (KILLS + 1)) === 0 && sent / Math.floor(TOTAL / (KILLS + 1)) <= KILLS) {
+          void kill();
+        }
       },
     );
     expect(kills).toHaveLength(KILLS);

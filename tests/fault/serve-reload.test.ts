@@ -8,7 +8,7 @@ import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { expect, it } from 'vitest';
-import { oneWeightModel } from '../../packages/serve/src/testing/onnx.ts';
+import { scalingModel } from '../small-models.ts';
 import { steadyLoad } from './steady.ts';
 
 const TOTAL = 10_000;
@@ -19,7 +19,7 @@ it('a reload under load fails no request', async () => {
   const publish = async (version: number): Promise<void> => {
     const staging = path.join(directory, `.${version}`);
     await mkdir(staging);
-    await writeFile(path.join(staging, 'model.onnx'), oneWeightModel(version));
+    await writeFile(path.join(staging, 'model.onnx'), scalingModel(version));
     await rename(staging, path.join(directory, String(version)));
   };
   await publish(1);
