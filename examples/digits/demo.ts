@@ -21,21 +21,30 @@ const stopping = new AbortController();
 process.once('SIGINT', () => stopping.abort()).once('SIGTERM', () => stopping.abort());
 
 const config = compileConfig(project, path.join(here, 'slipway.config.ts'));
-const done = await timed('build', () => build(config, { signal: stopping.signal, progress: tell }));
-if (watched) process.stderr.write('\r\u001B[K');
-console.log(`\n${renderReport(done.report, { width, color })}\n`);
-if (done.failure !== null) throw done.failure;
-console.log(explain(done.report));
-console.log(`\nThe whole report, with charts: ${bold(done.files.html)}`);
-
-const server = await timed('start the server', serve);
 try {
-  await ask(server);
-  const times = [...took].map(([what, milliseconds]) => `${what} ${(milliseconds / 1000).toFixed(2)} s`);
-  console.log(`\nIt took: ${times.join(', ')}.`);
-  if (watched) await keepServing(server);
-} finally {
-  await server.close();
+  await demonstrate();
+} catch (error) {
+  if (!stopping.signal.aborted) throw error;
+  process.exitCode = 130;
+}
+
+async function demonstrate(): Promise<void> {
+  const done = await timed('build', () => build(config, { signal: stopping.signal, progress: tell }));
+  if (watched) process.stderr.write('\r\u001B[K');
+  console.log(`\n${renderReport(done.report, { width, color })}\n`);
+  if (done.failure !== null) throw done.failure;
+  console.log(explain(done.report));
+  console.log(`\nThe whole report, with charts: ${bold(done.files.html)}`);
+
+  const server = await timed('start the server', serve);
+  try {
+    await ask(server);
+    const times = [...took].map(([what, milliseconds]) => `${what} ${(milliseconds / 1000).toFixed(2)} s`);
+    console.log(`\nIt took: ${times.join(', ')}.`);
+    if (watched) await keepServing(server);
+  } finally {
+    await server.close();
+  }
 }
 
 /** The report above says what each objective would choose. */

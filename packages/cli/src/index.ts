@@ -12,5 +12,6 @@ export {
   prune,
   quantize,
   search,
+  simplify,
   type UserConfig,
 } from '@slipway/core';

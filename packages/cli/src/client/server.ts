@@ -89,8 +89,9 @@ function fromAnswer(url: string, status: number, body: string): SlipwayError {
     return fail('UNREACHABLE', { url, problem: `it answered ${status} without a reason` }, { cause });
   }
   const message = typeof said.error === 'string' ? said.error : `the server answered ${status}`;
-  if (typeof said.code !== 'string' || !(said.code in errorTable))
+  if (typeof said.code !== 'string' || !(said.code in errorTable)) {
     return fail('REQUEST_MALFORMED', { problem: message });
+  }
   const error = new SlipwayError(said.code as ErrorCode, {});
   error.message = message;
   return error;

@@ -59,5 +59,11 @@ function render(made: Bundle, style: Style): string {
       ['digest', made.digest],
     ],
     style,
-  )}\n\nServe it: ${style.cyan(path.join(path.relative(process.cwd(), made.directory), 'run'))}`;
+  )}\n\nServe it: ${style.cyan(path.join(shortest(made.directory), 'run'))}`;
+}
+
+/** Relative when that is inside the current directory. */
+function shortest(directory: string): string {
+  const relative = path.relative(process.cwd(), directory);
+  return relative.startsWith('..') ? directory : relative;
 }

@@ -5,6 +5,7 @@ import { calls, rowsOfFile } from '../client/rows.ts';
 import { findSubject } from '../client/subject.ts';
 import { type Context } from '../frame/context.ts';
 import { argument, defineVerb, flag, text, type Verb, whole, withDefault } from '../frame/declare.ts';
+import { shortDigest } from '../frame/units.ts';
 import { answersOf, renderAnswers } from '../render/answers.ts';
 import * as shared from './shared.ts';
 
@@ -91,7 +92,8 @@ async function here(context: Context, given: Given, file: string): Promise<Answe
   const runner = await startRunner({ model, path: subject.path, session: {} });
   try {
     const outputs = await ask(runner.signature, file, (inputs) => runner.run(inputs));
-    return { model, from: subject.path, ...outputs, labels: subject.manifest?.labels ?? null };
+    const from = subject.release === null ? subject.path : shortDigest(subject.release.digest);
+    return { model, from, ...outputs, labels: subject.manifest?.labels ?? null };
   } finally {
     await runner.stop();
   }
