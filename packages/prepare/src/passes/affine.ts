@@ -76,8 +76,7 @@ export function quantizeValue(value: number, { scale, zeroPoint }: Affine, dtype
 /**
  * Quantize an array in row-major order.
  * @param axis the channel axis, or null for one scale
- * @param symmetric null: the default, symmetric for int8 and per channel (kernels want equal zero points), asymmetric for
- *   uint8 with one scale
+ * Symmetric for int8 and per channel (kernels want equal zero points), asymmetric for uint8 with one scale.
  * @param atLeast scales are not smaller than these (per channel, or one), see `biasScaleFloor`
  */
 export function quantizeArray(

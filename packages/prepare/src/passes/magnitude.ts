@@ -9,7 +9,7 @@
  * Everything happens on the weights as they are in the file; no node changes.
  */
 import { fail, numbersToFloat16, type PassOptions, type PassSpec } from '@slipway/core';
-import { createInitializer, type Model, withModel } from '@slipway/onnx';
+import { createInitializer, describeNode, type Model, subgraphsOf, withModel } from '@slipway/onnx';
 import type { Pass, PassResult } from '../pass.ts';
 import { listNames, percent, plural } from './describe.ts';
 import { exclusion } from './exclude.ts';
@@ -75,6 +75,8 @@ export const magnitudePass: Pass<Spec> = {
     }
     const graph = Object.freeze({ ...model.graph, initializers });
     const notes = describe(pruned, before, kept, found.shared, countQuantized(model.graph));
+    const control = model.graph.nodes.filter((node) => subgraphsOf(node).length > 0);
+    if (control.length > 0) notes.push(`Left alone: what is inside ${listNames(control.map(describeNode))}.`);
     return Promise.resolve<PassResult>({ model: withModel(model, { graph }), notes });
   },
 };
