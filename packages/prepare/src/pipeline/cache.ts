@@ -7,10 +7,11 @@
  * disturb each other, and what a kill leaves behind is in `tmp/`, where the next build removes it. Content is checked
  * against its digests whenever it is taken; what fails is thrown away and made again.
  *
- * Everything in the cache can be made again: it may be deleted at any time no build runs.
+ * Everything in the cache can be made again: it may be deleted at any time no build runs. An entry that no build has used for a
+ * month is removed by the next one, so that the cache does not grow for ever.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
 import { type Digest, digestOfFile, digestOfJson, fail, fromSystemError, type Logger } from '@slipway/core';
@@ -18,6 +19,7 @@ import { type Digest, digestOfFile, digestOfJson, fail, fromSystemError, type Lo
 /** Raised when the form of entries changes: older ones are then not found. */
 const CACHE_VERSION = 1;
 const ENTRY_FILE = 'entry.json';
+const UNUSED_MS = 30 * 24 * 60 * 60 * 1000;
 
 interface Stage<T> {
   readonly value: T;
@@ -46,25 +48,28 @@ interface Entry {
 }
 
 /** @throws READ_ONLY, DISK_FULL */
-export async function openCache(directory: string, log: Logger): Promise<StageCache> {
+export async function openCache(directory: string, log: Logger, now: () => number = Date.now): Promise<StageCache> {
   const temporary = path.join(directory, 'tmp');
   const own = path.join(temporary, `${hostname()}.${process.pid}.${randomUUID()}`);
   await guarded(directory, 'creating the stage cache', async () => {
     await makeDirectory(own);
     await removeOrphans(temporary);
+    await removeUnused(directory, own, now() - UNUSED_MS);
   });
-  return new DiskCache(directory, own, log);
+  return new DiskCache(directory, own, log, now);
 }
 
 class DiskCache implements StageCache {
   readonly #root: string;
   readonly #own: string;
   readonly #log: Logger;
+  readonly #now: () => number;
 
-  constructor(root: string, own: string, log: Logger) {
+  constructor(root: string, own: string, log: Logger, now: () => number) {
     this.#root = root;
     this.#own = own;
     this.#log = log;
+    this.#now = now;
   }
 
   async stage<T>(kind: string, material: unknown, make: (directory: string) => Promise<T>): Promise<Stage<T>> {
@@ -95,7 +100,11 @@ class DiskCache implements StageCache {
     const place = this.#place(kind, material);
     try {
       const entry = await readEntry(place);
-      return entry === null ? null : { value: entry.value as T, directory: place, cached: true };
+      if (entry === null) return null;
+      // Marks it as used. Not being able to is no reason not to use it.
+      const used = new Date(this.#now());
+      await utimes(path.join(place, ENTRY_FILE), used, used).catch(() => undefined);
+      return { value: entry.value as T, directory: place, cached: true };
     } catch (error) {
       const problem = error instanceof Error ? error.message : String(error);
       this.#log.warn({ kind, entry: place, problem }, 'a cache entry is damaged and will be made again');
@@ -177,6 +186,20 @@ async function makeDirectory(directory: string): Promise<void> {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === directory) throw error;
     await makeDirectory(above);
     await mkdir(directory);
+  }
+}
+
+/** Remove what was last used before `since`. An entry goes out of sight by a rename before it is taken apart. */
+async function removeUnused(root: string, own: string, since: number): Promise<void> {
+  for (const kind of await readdir(root)) {
+    if (kind === path.basename(path.dirname(own))) continue;
+    for (const key of await readdir(path.join(root, kind))) {
+      const place = path.join(root, kind, key);
+      const used = await stat(path.join(place, ENTRY_FILE)).catch(() => null);
+      if (used === null || used.mtimeMs >= since) continue;
+      // Another build may be removing it too.
+      await rename(place, path.join(own, randomUUID())).catch(() => undefined);
+    }
   }
 }
 
