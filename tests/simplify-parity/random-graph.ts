@@ -190,7 +190,14 @@ class Maker {
     const from = dim > 1 ? this.#c.below(2) : 0;
     const [start, end, step] = back ? [-1, from - dim - 1, -1] : [from, 1000, 1];
     const inputs = [name, ...[start, end, axis, step].map((value) => this.#longs([value]))];
-    this.#push(this.#op('Slice', inputs), shape.with(axis, back ? dim - Math.max(0, from) : dim - from));
+    const cut = this.#op('Slice', inputs);
+    const left = shape.with(axis, dim - from);
+    const other = (axis + 1) % shape.length;
+    if (other === axis || this.#c.yes()) this.#push(cut, left);
+    else {
+      const first = [cut, ...[0, 1, other].map((value) => this.#longs([value]))];
+      this.#push(this.#op('Slice', first), left.with(other, 1));
+    }
   }
   #concat(): void {
     const a = this.#some(({ shape }) => shape.length > 0 && size(shape) < 200);
@@ -411,12 +418,13 @@ export function randomModel(numbers: readonly number[]): Model {
     maker.values.push({ name: b.input('z', 'float32', [BATCH, ...inner]), shape: [BATCH, ...inner] });
     while (choices.left && maker.values.length < 20) maker.step();
     const outputs = maker.values.slice(2).filter((_, index, all) => index === all.length - 1 || index % 4 === 1);
-    for (const { name, shape } of outputs)
-      {b.output(
+    for (const { name, shape } of outputs) {
+      b.output(
         name,
         'float32',
         shape.map((_, axis) => `${name}_${axis}`),
-      );}
+      );
+    }
   });
 }
 

@@ -73,6 +73,7 @@ export {
   passSchema,
   prune,
   quantize,
+  simplify,
 } from './passes.ts';
 export {
   type CandidateReport,

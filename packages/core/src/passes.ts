@@ -69,7 +69,25 @@ const batch = z.strictObject({
   pass: z.literal('batch.dynamic'),
 });
 
-export const passSchema = z.discriminatedUnion('pass', [magnitude, dynamic, statik, optimizePass, batch]);
+const simplifyPass = z.strictObject({
+  pass: z.literal('simplify'),
+  exact: z
+    .boolean()
+    .optional()
+    .describe('Only rewrites whose results are equal bit for bit: no fusion of weights. Default false.'),
+  inputShapes: z
+    .record(z.string(), z.array(z.union([z.int().nonnegative(), z.string().min(1)])))
+    .optional()
+    .describe('Shapes that inputs will always have. They are written into the model, which then accepts no others.'),
+  skip: z.array(z.string().min(1)).optional().describe('Names of rewrites not to use: see docs/guides/simplify.md.'),
+  maxFoldedBytes: z
+    .int()
+    .nonnegative()
+    .optional()
+    .describe('A constant larger than this is made only when the model does not grow by it. Default 65536.'),
+});
+
+export const passSchema = z.discriminatedUnion('pass', [magnitude, dynamic, statik, optimizePass, batch, simplifyPass]);
 
 export type PassSpec = z.infer<typeof passSchema>;
 export type PassName = PassSpec['pass'];
@@ -91,6 +109,11 @@ export const quantize = {
 /** Fold and fuse what ONNX Runtime can, ahead of time. */
 export function optimize(options: PassOptions<'optimize'> = {}): PassSpec {
   return { pass: 'optimize', ...options };
+}
+
+/** Evaluate constants, remove what does nothing, merge and fuse neighbours: a smaller graph that computes the same. */
+export function simplify(options: PassOptions<'simplify'> = {}): PassSpec {
+  return { pass: 'simplify', ...options };
 }
 
 /** Let axis 0 vary in a model that was exported with a fixed batch of one. */

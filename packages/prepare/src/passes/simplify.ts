@@ -4,7 +4,7 @@
  * another engine or a later pass reads, and can be held to results that are equal bit for bit.
  */
 import { fail, hasCode, type PassSpec } from '@slipway/core';
-import { isExternal, type Model, simplify, type SimplifyOptions } from '@slipway/onnx';
+import { isExternal, type Model, simplify, type Simplified, type SimplifyOptions } from '@slipway/onnx';
 import type { Pass } from '../pass.ts';
 import { plural } from './describe.ts';
 
@@ -22,27 +22,34 @@ export const simplifyPass: Pass<Spec> = {
       : { applicable: false, targets: 0, summary: 'there is nothing to fold, remove or fuse' };
   },
 
-  apply(model, spec, context) {
-    context.signal.throwIfAborted();
-    const { model: simplified, nodesBefore, nodesAfter, applied, rounds, settled } = attempt(model, spec);
-    const notes =
-      applied.size === 0 && nodesBefore === nodesAfter
-        ? [`There was nothing to fold, remove or fuse: ${plural(nodesBefore, 'node')}.`]
-        : [
-            `${plural(nodesBefore, 'node')} → ${plural(nodesAfter, 'node')}, ${
-              spec.exact === true ? 'with the same results bit for bit' : 'with the same results up to rounding'
-            }.`,
-            `Applied: ${[...applied].map(([name, count]) => `${name} ${count}`).join(', ')}.`,
-          ];
-    if (!settled) notes.push(`More could be done: it ended after ${rounds} rounds.`);
-    const unread = [...model.graph.initializers.values()].filter(isExternal).length;
-    if (unread > 0)
-      notes.push(`${plural(unread, 'weight')} in external data took part in nothing: they are not read for this.`);
-    return Promise.resolve({ model: simplified, notes });
-  },
+  apply: (model, spec, context) =>
+    Promise.resolve().then(() => {
+      context.signal.throwIfAborted();
+      const result = attempt(model, spec);
+      return { model: result.model, notes: notesOf(model, spec, result) };
+    }),
 };
 
-function attempt(model: Model, spec: Spec): ReturnType<typeof simplify> {
+function notesOf(model: Model, spec: Spec, result: Simplified): string[] {
+  const { nodesBefore, nodesAfter, applied, rounds, settled } = result;
+  const notes: string[] = [];
+  if (applied.size === 0 && nodesBefore === nodesAfter) {
+    notes.push(`There was nothing to fold, remove or fuse: ${plural(nodesBefore, 'node')}.`);
+  } else {
+    const same = spec.exact === true ? 'bit for bit' : 'up to rounding';
+    const counts = [...applied].map(([name, count]) => `${name} ${count}`).join(', ');
+    notes.push(`${plural(nodesBefore, 'node')} → ${plural(nodesAfter, 'node')}, with the same results ${same}.`);
+    notes.push(`Applied: ${counts === '' ? 'dead code only' : counts}.`);
+  }
+  if (!settled) notes.push(`More could be done: it ended after ${rounds} rounds.`);
+  const unread = [...model.graph.initializers.values()].filter(isExternal).length;
+  if (unread > 0) {
+    notes.push(`${plural(unread, 'weight')} in external data took part in nothing: they are not read here.`);
+  }
+  return notes;
+}
+
+function attempt(model: Model, spec: Spec): Simplified {
   const options: SimplifyOptions = {
     exact: spec.exact ?? false,
     skip: spec.skip ?? [],
