@@ -5,7 +5,7 @@
  *
  * Source: the version history of each operator in docs/Changelog.md of onnx.
  */
-import { intAttribute, stringAttribute } from '../ir/attribute.ts';
+import { intAttribute, intsAttribute, stringAttribute } from '../ir/attribute.ts';
 import type { OnnxDType } from '../ir/dtype.ts';
 import {
   createNode,
@@ -157,18 +157,78 @@ const split18: Adapter = (node) => {
   return [withAttributes(node, [intAttribute('num_outputs', node.outputs.length)])];
 };
 
+/**
+ * Before 7, operands were only made to fit when `broadcast` was set, and then the second from axis `axis` on; since 7 always,
+ * from the last axis backwards. An operand that stood elsewhere gets the axes of size 1 that put it there.
+ */
+const broadcast7: Adapter = (node, tools) => {
+  const plain = withAttributes(node, [], ['broadcast', 'axis']);
+  const axis = getInt(node, 'axis');
+  if (getInt(node, 'broadcast', 0) === 0 || axis === undefined) return [plain];
+  const [a, b] = [tools.shape(input(node)), tools.shape(input(node, 1))];
+  if (a === null || b === null) return 'the ranks of its inputs are not known';
+  const from = axis < 0 ? axis + a.length : axis;
+  return aligned(plain, 1, b.length, a.length - from - b.length, tools);
+};
+
+/** `node` with `count` axes of size 1 appended to an input of the given rank. */
+function aligned(
+  node: Node,
+  index: number,
+  rank: number,
+  count: number,
+  tools: AdapterTools,
+): readonly Node[] | string {
+  if (count < 0) return 'its second input does not fit the axis it names';
+  if (count === 0) return [node];
+  const name = tools.name(`${input(node, index)}_aligned`);
+  const axes = Array.from({ length: count }, (_, axis) => rank + axis);
+  return [
+    createNode('Unsqueeze', [input(node, index)], [name], {
+      name: tools.name(`${node.name}_align`),
+      attributes: [intsAttribute('axes', axes)],
+    }),
+    withNode(node, { inputs: node.inputs.with(index, name) }),
+  ];
+}
+
+/** One slope per channel had rank 1 until 6; since 7 it broadcasts like any operand. */
+const prelu7: Adapter = (node, tools) => {
+  const [x, slope] = [tools.shape(input(node)), tools.shape(input(node, 1))];
+  if (slope?.length === 1 && slope[0] === 1) return [node];
+  if (x === null || slope === null) return 'the ranks of its inputs are not known';
+  return slope.length === 1 && x.length > 2 ? aligned(node, 1, 1, x.length - 2, tools) : [node];
+};
+
+const batchNormalization7: Adapter = (node) =>
+  getInt(node, 'is_test', 0) === 1 ? [withAttributes(node, [], ['is_test'])] : 'it is in training mode (is_test = 0)';
+
+const without =
+  (...attributes: readonly string[]): Adapter =>
+  (node) => [withAttributes(node, [], attributes)];
+
+const upsample7: Adapter = (node) => (node.attributes.has('scales') ? [node] : 'its scales are given one by one');
+
+const BROADCAST_7 = ['Add', 'And', 'Div', 'Equal', 'Greater', 'Less', 'Mul', 'Or', 'Pow', 'Sub', 'Xor'];
+
 const scan9: Adapter = () => 'its inputs were batched until operator set 8';
 
 const REDUCTIONS_18 = ['L1', 'L2', 'LogSum', 'LogSumExp', 'Max', 'Mean', 'Min', 'Prod', 'SumSquare'];
 
 /** Incompatible changes: operator, version of the set that brought it, adapter. */
 export const ADAPTERS: Readonly<Record<string, Readonly<Record<number, Adapter>>>> = {
-  BatchNormalization: { 9: batchNormalization9, 14: batchNormalization14 },
+  ...Object.fromEntries(BROADCAST_7.map((name) => [name, { 7: broadcast7 }])),
+  BatchNormalization: { 7: batchNormalization7, 9: batchNormalization9, 14: batchNormalization14 },
   Clip: { 11: clip },
-  Dropout: { 10: dropout, 12: dropout },
+  Dropout: { 7: without('is_test'), 10: dropout, 12: dropout },
+  GRU: { 7: without('output_sequence') },
+  Gemm: { 7: without('broadcast') },
   Hardmax: { 13: softmax },
+  LSTM: { 7: without('output_sequence') },
   LogSoftmax: { 13: softmax },
+  PRelu: { 7: prelu7 },
   Pad: { 11: pad },
+  RNN: { 7: without('output_sequence') },
   ReduceSum: { 13: listToInput('axes', 1) },
   ...Object.fromEntries(REDUCTIONS_18.map((name) => [`Reduce${name}`, { 18: listToInput('axes', 1) }])),
   Resize: { 11: resize11 },
@@ -180,7 +240,7 @@ export const ADAPTERS: Readonly<Record<string, Readonly<Record<number, Adapter>>
   Squeeze: { 13: listToInput('axes', 1) },
   TopK: { 10: topK },
   Unsqueeze: { 13: listToInput('axes', 1) },
-  Upsample: { 9: upsample9, 10: (node) => [withNode(node, { op: 'Resize' })] },
+  Upsample: { 7: upsample7, 9: upsample9, 10: (node) => [withNode(node, { op: 'Resize' })] },
 };
 
 /** Operators whose history from `OLDEST_OPSET` to `NEWEST_OPSET` was examined. */
@@ -194,12 +254,14 @@ const COMPATIBLE =
   'Multinomial Neg NonMaxSuppression NonZero Not OneHot Or PRelu Pow QLinearConv QLinearMatMul QuantizeLinear RNN ' +
   'RandomNormal RandomNormalLike RandomUniform RandomUniformLike Range Reciprocal Relu Reshape ReverseSequence Round ' +
   'ScatterElements ScatterND Selu Shape Shrink Sigmoid Sign Sin Sinh Size Softplus Softsign SpaceToDepth Sqrt Sub Sum ' +
-  'Tan Tanh ThresholdedRelu Tile Transpose Trilu Unique Where Xor';
+  'Tan Tanh ThresholdedRelu Tile Transpose Trilu Unique Where Xor ConcatFromSequence Optional OptionalGetElement ' +
+  'OptionalHasElement SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength ' +
+  'SplitToSequence StringNormalizer';
 
 export const EXAMINED: ReadonlySet<string> = new Set([...COMPATIBLE.split(' '), ...Object.keys(ADAPTERS)]);
 
-export const OLDEST_OPSET = 7;
+export const OLDEST_OPSET = 6;
 export const NEWEST_OPSET = 21;
 
-/** Attributes of forms older than `OLDEST_OPSET` that some exporters still write; a node with one is refused. */
-export const LEGACY_ATTRIBUTES: readonly string[] = ['consumed_inputs', 'broadcast'];
+/** Attributes that some exporters still write although the version they import no longer has them: version of their end. */
+export const LEGACY_ATTRIBUTES: Readonly<Record<string, number>> = { consumed_inputs: 6, broadcast: 7, is_test: 7 };

@@ -105,6 +105,52 @@ const CASES: readonly [what: string, model: Model, target: number, expected: rea
   ],
 ];
 
+/** An operator of two inputs, `x` and a second of another shape, in operator set 6. */
+const pair = (op: string, attributes: readonly Attribute[], second: readonly number[]): Model =>
+  buildModel(
+    (b) => {
+      b.op(op, [b.input('x', 'float32', [2, 3, 4, 5]), b.input('s', 'float32', second)], {
+        name: op,
+        attributes,
+        outputs: ['y'],
+      });
+      b.output('y', 'float32', null);
+    },
+    { opset: 6 },
+  );
+
+const OLDEST: readonly [what: string, model: Model, expected: readonly string[]][] = [
+  ['equal shapes', pair('Add', [], [2, 3, 4, 5]), ['Add(x,s)=y']],
+  ['broadcast from the end', pair('Mul', [intAttribute('broadcast', 1)], [4, 5]), ['Mul(x,s)=y']],
+  [
+    'broadcast from an axis',
+    pair('Add', [intAttribute('broadcast', 1), intAttribute('axis', 1)], [3]),
+    ['Unsqueeze(s,[1 2])=s_aligned', 'Add(x,s_aligned)=y'],
+  ],
+  [
+    'broadcast from a negative axis',
+    pair('Sub', [intAttribute('broadcast', 1), intAttribute('axis', -3)], [3, 4]),
+    ['Unsqueeze(s,[2])=s_aligned', 'Sub(x,s_aligned)=y'],
+  ],
+  ['a slope per channel', pair('PRelu', [], [3]), ['Unsqueeze(s,[1 2])=s_aligned', 'PRelu(x,s_aligned)=y']],
+  ['one slope', pair('PRelu', [], [1]), ['PRelu(x,s)=y']],
+  ['inference', single('Dropout', [intAttribute('is_test', 1)], { opset: 6 }), ['Dropout(x)=y']],
+];
+
+describe('from operator set 6', () => {
+  it.each(OLDEST)('%s', (_, model, expected) => {
+    expect(show(upgradeOpset(model, 13))).toEqual(expected);
+  });
+
+  it('refuses training mode, and an axis that does not fit', () => {
+    expect(() => upgradeOpset(single('BatchNormalization', [], { opset: 6 }), 7)).toThrow(
+      /training mode \(is_test = 0\)/,
+    );
+    const misfit = pair('Add', [intAttribute('broadcast', 1), intAttribute('axis', 3)], [4, 5]);
+    expect(() => upgradeOpset(misfit, 7)).toThrow(/does not fit the axis/);
+  });
+});
+
 describe('upgradeOpset', () => {
   it.each(CASES)('%s', (_, model, target, expected) => {
     const upgraded = upgradeOpset(model, target);
@@ -139,10 +185,10 @@ describe('upgradeOpset', () => {
   it.each([
     [
       'an operator without a known history',
-      single('Optional', [], { opset: 15 }),
+      single('RoiAlign', [], { opset: 15 }),
       17,
       'UNSUPPORTED_OPERATOR',
-      /Optional node "Optional".*not known how it changed/,
+      /RoiAlign node "RoiAlign".*not known how it changed/,
     ],
     [
       'a mask in use',
@@ -177,7 +223,7 @@ describe('upgradeOpset', () => {
       'UNSUPPORTED_OPERATOR',
       /rank of its input is not known/,
     ],
-    ['operator set 6', single('Relu', [], { opset: 6 }), 13, 'UNSUPPORTED_OPSET', /opset 6 .*newest known: 21/],
+    ['operator set 5', single('Relu', [], { opset: 5 }), 13, 'UNSUPPORTED_OPSET', /opset 5 .*newest known: 21/],
     ['a target that is not known', single('Relu', [], { opset: 17 }), 22, 'UNSUPPORTED_OPSET', /opset 22/],
   ])('refuses %s', (_, model, target, code, message) => {
     expect(() => upgradeOpset(model, target)).toThrow(message);

@@ -44,7 +44,7 @@ export function upgradeOpset(model: Model, target: number, path = 'model'): Mode
     const opset = from < OLDEST_OPSET ? from : target;
     throw fail('UNSUPPORTED_OPSET', { path, opset, domain: 'ai.onnx', newest: NEWEST_OPSET });
   }
-  refuseUnexamined(model.graph);
+  refuseUnexamined(model.graph, from);
   const { values: types } = inferShapes(model);
   let upgraded = model;
   for (let version = from + 1; version <= target; version++) {
@@ -55,15 +55,18 @@ export function upgradeOpset(model: Model, target: number, path = 'model'): Mode
   return withModel(upgraded, { irVersion, opsets: new Map(model.opsets).set('', target) });
 }
 
-function refuseUnexamined(graph: Graph): void {
+function refuseUnexamined(graph: Graph, from: number): void {
   for (const node of graph.nodes) {
-    for (const inner of subgraphsOf(node)) refuseUnexamined(inner);
+    for (const inner of subgraphsOf(node)) refuseUnexamined(inner, from);
     if (node.domain !== '') continue;
     const refuse = (problem: string): Error =>
       fail('UNSUPPORTED_OPERATOR', { where: describeNode(node), operator: node.op, problem });
     if (!EXAMINED.has(node.op)) throw refuse('it is not known how it changed between operator sets');
-    const legacy = LEGACY_ATTRIBUTES.find((name) => node.attributes.has(name));
-    if (legacy !== undefined) throw refuse(`attribute "${legacy}" belongs to an operator set before ${OLDEST_OPSET}`);
+    for (const [name, end] of Object.entries(LEGACY_ATTRIBUTES)) {
+      if (from >= end && node.attributes.has(name)) {
+        throw refuse(`attribute "${name}" belongs to an operator set before ${end}`);
+      }
+    }
   }
 }
 
