@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type Dataset, fail, fixedBatch } from '@slipway/core';
+import { type Dataset, EXIT, fail, fixedBatch } from '@slipway/core';
 import { type OwnServer, startOwnServer } from '../client/own-server.ts';
 import { rowsMadeUp, rowsOfFile, rowsOfGolden } from '../client/rows.ts';
 import { DEFAULT_ADMIN_URL, DEFAULT_URL, describeModel, isReachable, type ServedModel } from '../client/server.ts';
@@ -18,7 +18,7 @@ import {
   withDefault,
 } from '../frame/declare.ts';
 import { ARRIVALS } from '../load/arrivals.ts';
-import { batchSizes, type BatchSizes } from '../load/batch-sizes.ts';
+import { batchSizes, type BatchSizes, difference } from '../load/batch-sizes.ts';
 import { runLoad } from '../load/load.ts';
 import { prepareRequests } from '../load/requests.ts';
 import { renderBench } from '../render/bench.ts';
@@ -113,7 +113,7 @@ export const bench: Verb = defineVerb({
         throw fail('UNREACHABLE', { url, problem: result.firstFailure ?? 'no request was answered' });
       }
       context.result(document, (style) => renderBench(document, style));
-      return undefined;
+      return context.signal.aborted ? EXIT.interrupted : undefined;
     } finally {
       await own?.stop();
     }
@@ -151,15 +151,4 @@ async function chooseRows(
   const golden = subject === null || manifest === null ? null : await rowsOfGolden(subject.path, manifest);
   if (golden !== null) return { dataset: golden, inputs: 'golden samples' };
   return { dataset: rowsMadeUp(signature), inputs: 'made up from the signature' };
-}
-
-/** What happened between two readings. */
-function difference(
-  before: BatchSizes | null,
-  after: BatchSizes | null,
-): { batches: number; rows: number; mean: number } | null {
-  if (before === null || after === null) return null;
-  const batches = after.batches - before.batches;
-  const rows = after.rows - before.rows;
-  return batches <= 0 ? null : { batches, rows, mean: rows / batches };
 }
