@@ -34,13 +34,13 @@ export function checkFunctions(model: Model, rules: NodeRules, options: External
       for (const name of node.outputs) known.add(name);
       checkNode(node, at, { ...rules, opsets: item.opsets }, report);
       mapNodeTensors(node, (tensor) => {
-        if (isExternal(tensor))
-          {report({
+        if (isExternal(tensor)) {
+          report({
             where: at,
             problem: `holds external data ("${tensor.data.location}"), which functions may not have here`,
             kind: 'invalid',
-          });}
-        else checkTensor(tensor, at, null, options, report);
+          });
+        } else checkTensor(tensor, at, null, options, report);
         return tensor;
       });
     });
