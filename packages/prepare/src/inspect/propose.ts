@@ -80,60 +80,57 @@ function shorten(value: Tensor): Tensor {
   return { ...value, data: value.data.map((x) => Math.round(x * 16) / 16) } as Tensor;
 }
 
-/** The order of recipes in a proposal, and what to say of each. */
-const RECIPES: readonly {
-  readonly pass: PassName;
+interface Recipe {
+  /** Name of the candidate. */
   readonly name: string;
   readonly code: string;
   readonly why: string;
+  /** What the user must give first: until then the recipe is a comment. */
   readonly needs?: string;
-}[] = [
-  {
-    pass: 'optimize',
+}
+
+/** What is proposed for each pass, in this order. */
+const RECIPES: Readonly<Record<PassName, Recipe>> = {
+  simplify: {
+    name: 'simplified',
+    code: 'simplify()',
+    why: 'Evaluate constants, remove what does nothing, fuse neighbours: a smaller graph that computes the same.',
+  },
+  optimize: {
     name: 'optimized',
     code: 'optimize()',
-    why: 'Fold and fuse ahead of time: same answers, often loads faster.',
+    why: 'What ONNX Runtime folds and fuses at load, ahead of time: same answers, often loads faster.',
   },
-  {
-    pass: 'batch.dynamic',
+  'batch.dynamic': {
     name: 'batchable',
     code: 'batching.dynamic()',
     why: 'Let requests share a call: more throughput.',
   },
-  {
-    pass: 'prune.magnitude',
+  'prune.magnitude': {
     name: 'pruned',
     code: "prune.magnitude({ rule: 'ratio', ratio: 0.3 })",
     why: 'Zero the smallest 30 % of the weights: smaller downloads, same speed.',
   },
-  {
-    pass: 'quantize.dynamic',
+  'quantize.dynamic': {
     name: 'int8-dynamic',
     code: 'quantize.dynamic()',
     why: '8-bit weights, activations at run time: a quarter of the size.',
   },
-  {
-    pass: 'quantize.static',
+  'quantize.static': {
     name: 'int8-static',
     code: 'quantize.static()',
     why: '8-bit weights and activations: a quarter of the size, often fastest.',
     needs: 'data.calibration',
   },
-];
+};
 
 function renderConfig(name: string, source: string, inspection: Inspection): string {
-  const applicable = RECIPES.filter(({ pass }) =>
-    inspection.passes.some((each) => each.pass === pass && each.applicable),
-  );
+  const applicable = (Object.keys(RECIPES) as PassName[])
+    .filter((pass) => inspection.passes.some((each) => each.pass === pass && each.applicable))
+    .map((pass) => RECIPES[pass]);
   const active = applicable.filter(({ needs }) => needs === undefined);
-  const helpers = [
-    'defineConfig',
-    'search',
-    ...new Set(applicable.flatMap(({ code }) => /^\w+/.exec(code) ?? [])),
-  ].sort();
-  const imported = helpers.filter(
-    (helper) => helper === 'defineConfig' || (applicable.length > 0 && usedIn(helper, active)),
-  );
+  const makers = active.flatMap(({ code }) => /^\w+/.exec(code) ?? []);
+  const imported = [...new Set(['defineConfig', ...(active.length === 0 ? [] : ['search']), ...makers])].sort();
   const { inputs, outputs } = inspection.signature;
   const opset = inspection.opsets['ai.onnx'] ?? 0;
   const quote = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
@@ -173,11 +170,7 @@ function renderConfig(name: string, source: string, inspection: Inspection): str
   ].join('\n')}\n`;
 }
 
-function usedIn(helper: string, active: readonly { readonly code: string }[]): boolean {
-  return helper === 'search' ? active.length > 0 : active.some(({ code }) => code.startsWith(helper));
-}
-
-function recipeLines(applicable: typeof RECIPES): string[] {
+function recipeLines(applicable: readonly Recipe[]): string[] {
   const lines = applicable.flatMap(({ name, code, why, needs }) => {
     const key = /^[a-z]\w*$/.test(name) ? name : `'${name}'`;
     const hint = needs === undefined ? why : `${why} Needs ${needs}.`;
