@@ -19,7 +19,7 @@ export interface Candidate {
   locate(): Promise<{ readonly path: string; readonly serving: ServingHints }>;
 }
 
-export interface Listing {
+interface Listing {
   /** Every model of the source, also one without versions (yet). */
   readonly models: ReadonlyMap<string, readonly Candidate[]>;
   /** What was found and is not used, and why. */

@@ -5,7 +5,7 @@
 import type { SlipwayError, Tensors } from '@slipway/core';
 
 /** Times of one request, milliseconds. */
-export interface JobTimes {
+interface JobTimes {
   readonly queueMs: number;
   readonly computeMs: number;
 }

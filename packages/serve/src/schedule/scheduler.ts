@@ -29,7 +29,7 @@ export interface BatchingLimits {
   readonly maxQueueBytes: number;
 }
 
-export interface SchedulerObserver {
+interface SchedulerObserver {
   batch(rows: number, seconds: number): void;
 }
 

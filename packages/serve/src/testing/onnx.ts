@@ -38,7 +38,7 @@ function message(...fields: Field[]): Buffer {
   );
 }
 
-export interface TensorInfo {
+interface TensorInfo {
   readonly name: string;
   readonly dtype: DType;
   readonly shape: readonly Dim[];
@@ -49,13 +49,13 @@ function valueInfo({ name, dtype, shape }: TensorInfo): Buffer {
   return message([1, name], [2, message([1, message([1, ELEMENT_TYPE[dtype] ?? 0], [2, message(...dims)])])]);
 }
 
-export interface Weights {
+interface Weights {
   readonly name: string;
   readonly shape: readonly number[];
   readonly data: Float32Array | BigInt64Array;
 }
 
-export interface Node {
+interface Node {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
@@ -63,12 +63,7 @@ export interface Node {
   readonly attributes?: Readonly<Record<string, number>>;
 }
 
-export function onnxModel(graph: {
-  inputs: TensorInfo[];
-  outputs: TensorInfo[];
-  weights: Weights[];
-  nodes: Node[];
-}): Buffer {
+function onnxModel(graph: { inputs: TensorInfo[]; outputs: TensorInfo[]; weights: Weights[]; nodes: Node[] }): Buffer {
   const graphFields: Field[] = [
     ...graph.nodes.map(({ op, inputs, outputs, attributes }): Field => [
       1,

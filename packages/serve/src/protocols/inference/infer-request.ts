@@ -19,7 +19,7 @@ import { readTensor } from '../../json/tensor.ts';
 import { dtypeOfDatatype } from '../dtypes.ts';
 import { decodeBinary, decodeBrainFloat } from './binary.ts';
 
-export interface RequestedOutput {
+interface RequestedOutput {
   readonly name: string;
   readonly binary: boolean;
 }
