@@ -1,9 +1,12 @@
-/** What a pass is given, for tests: real runners, and a directory that is removed again. */
+/**
+ * What a pass is given, for tests: the real engine, and a directory that is removed again. The engine runs in this process,
+ * because the tests run hundreds of models and a runner each would take minutes; the pipeline's tests use runners.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createLogger, type Dataset } from '@slipway/core';
-import { startRunner } from '@slipway/runtime';
+import { openOnnxruntime } from '@slipway/runtime';
 import type { PassContext } from '../../pass.ts';
 
 /** For passes that run nothing: whoever tries anyway fails. */
@@ -28,12 +31,12 @@ export function runningContext(calibration: Dataset | null = null): PassContext 
     calibration,
     workDirectory,
     async *runModel(file, batches, session) {
-      const options = { threads: 1, spinning: false, optimization: 'basic', ...session } as const;
-      const runner = await startRunner({ model: 'test', path: file, session: options });
+      const engine = await openOnnxruntime();
+      const loaded = await engine.load(file, { threads: 1, spinning: false, optimization: 'basic', ...session });
       try {
-        for (const batch of batches) yield await runner.run(batch);
+        for (const batch of batches) yield await loaded.run(batch);
       } finally {
-        await runner.stop();
+        await loaded.release();
       }
     },
     [Symbol.dispose]: () => rmSync(workDirectory, { recursive: true, force: true }),
