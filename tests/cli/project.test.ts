@@ -4,9 +4,6 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { documentOf, type ErrorDocument, makeProject, MODEL, type Project, slipway } from './slipway.ts';
 
-/** Permissions do not stop the superuser. */
-const superuser = process.getuid?.() === 0;
-
 const made: Project[] = [];
 const project = (config?: string | null): string => {
   const one = makeProject(config);
@@ -93,14 +90,6 @@ describe('a project', () => {
       expect(ran.code, args.join(' ')).toBe(3);
       expect(documentOf<ErrorDocument>(ran).error.code).toBe('RELEASE_NOT_FOUND');
     }
-  });
-
-  it.skipIf(superuser)('says when the store cannot be written (skipped for the superuser)', async () => {
-    const readOnly = path.join(project(null), 'store');
-    mkdirSync(readOnly);
-    chmodSync(readOnly, 0o555);
-    const ran = await slipway(['build', '--store', readOnly, '--json'], { cwd: directory });
-    expect(documentOf<ErrorDocument>(ran).error.code).toBe('READ_ONLY');
   });
 
   it('says when the store is not a directory', async () => {
