@@ -230,17 +230,45 @@ describe('versions', () => {
 
 describe('close', () => {
   it('answers what is under way, turns readiness off, and ends the runners', async () => {
-    const of = await serving({ slow: slowModel() });
+    const of = await serving({ one: oneWeightModel() });
     await of.server.ready;
     const pid = (await of.server.status()).models[0]?.versions[0]?.runners[0]?.pid ?? 0;
-    const answers = Array.from({ length: 4 }, () => of.post('/v1/models/slow:predict', slowRows(24)));
+    process.kill(pid, 'SIGSTOP');
+    const answers = Array.from({ length: 4 }, () => of.post('/v1/models/one:predict', predict));
     await expect.poll(async () => (await of.server.status()).models[0]?.versions[0]?.pendingRequests).toBe(4);
     const closing = of.close();
     expect((await fetch(`${of.server.admin.url}/readyz`)).status).toBe(503);
+    process.kill(pid, 'SIGCONT');
     for (const answer of await Promise.all(answers)) expect(answer.status).toBe(200);
     await closing;
     await of.server.close();
     expect(() => process.kill(pid, 0)).toThrow('ESRCH');
     await expect(fetch(of.url)).rejects.toThrow();
+  });
+});
+
+describe('large bodies', () => {
+  it('are answered like small ones, refused beyond the limit, and leave the server as it was', async () => {
+    const { server, post } = await served({ mlp: mlpModel([256, 4]) }, { maxBodyBytes: 4_000_000 });
+    await server.ready;
+    const rows = Array.from({ length: 700 }, (_, i) => Array.from({ length: 256 }, (_, j) => (i + j) / 7));
+    expect(JSON.stringify(rows).length).toBeGreaterThan(2_000_000);
+    const together = await post('/v1/models/mlp:predict', { instances: rows });
+    const alone = await post('/v1/models/mlp:predict', { instances: rows.slice(0, 1) });
+    const { predictions } = JSON.parse(together.text) as { predictions: number[][] };
+    expect(predictions).toHaveLength(700);
+    const [expected] = (JSON.parse(alone.text) as { predictions: number[][] }).predictions;
+    predictions[0]?.forEach((value, i) => expect(value).toBeCloseTo(expected?.[i] ?? NaN, 4));
+
+    const ragged = await post('/v2/models/mlp/infer', {
+      inputs: [{ name: 'x', shape: [700, 256], datatype: 'FP32', data: [...rows.slice(1), [1]] }],
+    });
+    expect(ragged.status).toBe(400);
+    expect(JSON.parse(ragged.text)).toMatchObject({
+      code: 'TENSOR_INVALID',
+      error: 'input "x"[699]: has 1 elements where its neighbours have 256; arrays must not be ragged',
+    });
+    expect((await post('/v1/models/mlp:predict', `[${'1,'.repeat(2_100_000)}1]`)).status).toBe(413);
+    expect((await post('/v1/models/mlp:predict', { instances: rows.slice(0, 1) })).text).toBe(alone.text);
   });
 });

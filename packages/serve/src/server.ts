@@ -135,6 +135,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     catalog.stopAccepting();
     await restListener.close(settings.drainTimeoutMs);
     await catalog.close(settings.drainTimeoutMs);
+    await gateway.close();
     await adminListener.close(0);
     registry.clear();
     logger.info({ event: 'server.closed' }, 'closed');

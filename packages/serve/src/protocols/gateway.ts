@@ -2,9 +2,11 @@
  * What every protocol does with a decoded request: find the version, submit, answer when it settles, give up when the
  * client does. A protocol adds only how a request is read and how the outputs are written.
  */
-import { asSlipwayError, type Clock, type Signature, type SlipwayError, type Tensors } from '@slipway/core';
+import { asSlipwayError, type Clock, fail, type Signature, type SlipwayError, type Tensors } from '@slipway/core';
 import type { Exchange } from '../http/exchange.ts';
 import { type ErrorAnswer, errorAnswer } from '../http/errors.ts';
+import { JsonReader } from '../json/reader.ts';
+import type { JsonValue } from '../json/parse.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
 import type { Outcome, VersionStats } from '../telemetry/stats.ts';
 
@@ -46,6 +48,23 @@ export interface Models {
   readonly ready: boolean;
 }
 
+export interface JsonText {
+  readonly bytes: Buffer;
+  /** The tokens NaN and Infinity are taken. */
+  readonly nonFinite: boolean;
+}
+
+/** How one protocol reads a request and writes its answer. */
+export interface Codec {
+  decode(
+    version: ServedVersion,
+    value: JsonValue,
+    bytes: Buffer,
+  ): { readonly inputs: Tensors; readonly timeoutMs: number | null };
+  encode(version: ServedVersion, outputs: Tensors): Reply;
+  readonly encodeError?: EncodeError;
+}
+
 export type EncodeError = (error: SlipwayError, exchange: Exchange) => ErrorAnswer;
 
 export interface Reply {
@@ -56,6 +75,7 @@ export interface Reply {
 
 export class Gateway {
   readonly models: Models;
+  readonly #json = new JsonReader();
   readonly #clock: Clock;
   /** Milliseconds a request may take; a client can ask for less, not for more. */
   readonly #timeoutMs: number;
@@ -78,55 +98,76 @@ export class Gateway {
   }
 
   /**
-   * @param decode reads the inputs from the request
-   * @param encode writes the answer
+   * @param json the JSON of the request, null when there is none: then `decode` gets the whole body
    */
-  infer(
-    exchange: Exchange,
-    model: string,
-    selector: Selector,
-    decode: (version: ServedVersion) => { readonly inputs: Tensors; readonly timeoutMs: number | null },
-    encode: (version: ServedVersion, outputs: Tensors) => Reply,
-    encodeError: EncodeError = defaultError,
-  ): void {
-    let version: ServedVersion;
-    try {
-      version = this.models.find(model, selector);
-    } catch (thrown) {
-      const error = asSlipwayError(thrown);
-      this.#unrouted(model, error);
-      this.#answerError(exchange, error, encodeError);
-      return;
-    }
-    const { stats, scheduler } = version;
+  infer(exchange: Exchange, model: string, selector: Selector, json: JsonText | null, codec: Codec): void {
+    const encodeError = codec.encodeError ?? defaultError;
     const started = this.#clock.now();
+    let version: ServedVersion;
+    const find = (): boolean => {
+      try {
+        version = this.models.find(model, selector);
+        return true;
+      } catch (thrown) {
+        const error = asSlipwayError(thrown);
+        this.#unrouted(model, error);
+        this.#answerError(exchange, error, encodeError);
+        return false;
+      }
+    };
+    if (!find()) return;
     const failed = (thrown: unknown): void => {
       const error = asSlipwayError(thrown);
-      stats.finished(outcomeOf(error), (this.#clock.now() - started) / 1000);
+      version.stats.finished(outcomeOf(error), (this.#clock.now() - started) / 1000);
       this.#answerError(exchange, error, encodeError);
     };
-    try {
-      const { inputs, timeoutMs } = decode(version);
-      const asked = timeoutMs ?? headerTimeout(exchange) ?? this.#timeoutMs;
-      const deadline = started + Math.min(asked, this.#timeoutMs);
-      const cancel = scheduler.submit(inputs, deadline, (error, outputs, times) => {
-        if (error !== null || outputs === null) {
-          failed(error);
+    let gone = false;
+    let later = false;
+    const submit = (value: JsonValue, bytes: Buffer): void => {
+      try {
+        if (gone) {
+          failed(fail('CANCELLED', {}));
           return;
         }
-        try {
-          const { body, contentType, headers } = encode(version, outputs);
-          stats.executed(times.queueMs / 1000, times.computeMs / 1000);
-          stats.finished('ok', (this.#clock.now() - started) / 1000);
-          exchange.reply(200, contentType, body, headers);
-        } catch (thrown) {
-          failed(thrown);
-        }
-      });
-      exchange.onClose(cancel);
+        // A worker has parsed it meanwhile, and the version may have been replaced.
+        if (later && !find()) return;
+        const { inputs, timeoutMs } = codec.decode(version, value, bytes);
+        const asked = timeoutMs ?? headerTimeout(exchange) ?? this.#timeoutMs;
+        const deadline = started + Math.min(asked, this.#timeoutMs);
+        const cancel = version.scheduler.submit(inputs, deadline, (error, outputs, times) => {
+          if (error !== null || outputs === null) {
+            failed(error);
+            return;
+          }
+          try {
+            const { body, contentType, headers } = codec.encode(version, outputs);
+            version.stats.executed(times.queueMs / 1000, times.computeMs / 1000);
+            version.stats.finished('ok', (this.#clock.now() - started) / 1000);
+            exchange.reply(200, contentType, body, headers);
+          } catch (thrown) {
+            failed(thrown);
+          }
+        });
+        exchange.onClose(cancel);
+      } catch (thrown) {
+        failed(thrown);
+      }
+    };
+    if (json === null) {
+      submit(null, exchange.body);
+      return;
+    }
+    exchange.onClose(() => (gone = true));
+    try {
+      this.#json.read(json.bytes, json.nonFinite, submit, failed);
+      later = true;
     } catch (thrown) {
       failed(thrown);
     }
+  }
+
+  close(): Promise<void> {
+    return this.#json.close();
   }
 
   #answerError(exchange: Exchange, error: SlipwayError, encodeError: EncodeError): void {

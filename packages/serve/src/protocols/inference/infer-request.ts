@@ -14,7 +14,7 @@ import {
   type TensorSpec,
 } from '@slipway/core';
 import { Numbers } from '../../json/numbers.ts';
-import { isObject, type JsonObject, type JsonParser, type JsonValue } from '../../json/parse.ts';
+import { isObject, type JsonObject, type JsonValue } from '../../json/parse.ts';
 import { readTensor } from '../../json/tensor.ts';
 import { dtypeOfDatatype } from '../dtypes.ts';
 import { decodeBinary, decodeBrainFloat } from './binary.ts';
@@ -31,42 +31,37 @@ export interface InferRequest {
   readonly timeoutMs: number | null;
 }
 
-/** @param headerLength the header `Inference-Header-Content-Length` */
-export function readInferRequest(
-  parser: JsonParser,
-  body: Buffer,
-  headerLength: string | undefined,
-  signature: Signature,
-): InferRequest {
-  if (headerLength === undefined) return new Reader(parser, body, body, signature).read();
+/**
+ * How much of the body is JSON; 0 when none is, and the body is the one input.
+ * @param headerLength the header `Inference-Header-Content-Length`
+ */
+export function jsonLength(body: Buffer, headerLength: string | undefined): number {
+  if (headerLength === undefined) return body.length;
   const length = /^\d{1,15}$/.test(headerLength) ? Number(headerLength) : -1;
-  if (length < 0 || length > body.length) {
-    throw malformed(
-      `Inference-Header-Content-Length "${headerLength.slice(0, 40)}" is not a length within the body (${body.length} bytes)`,
-    );
-  }
-  if (length === 0) return readRaw(body, signature);
-  return new Reader(parser, body, body.subarray(0, length), signature, length).read();
+  if (length >= 0 && length <= body.length) return length;
+  const given = headerLength.slice(0, 40);
+  throw malformed(`Inference-Header-Content-Length "${given}" is not a length within the body (${body.length} bytes)`);
+}
+
+/** @param json the text of `request`, @param raw what follows it */
+export function readInferRequest(request: JsonValue, json: Buffer, raw: Buffer, signature: Signature): InferRequest {
+  return new Reader(json, raw, signature).read(request);
 }
 
 class Reader {
-  readonly #parser: JsonParser;
-  readonly #body: Buffer;
   readonly #json: Buffer;
+  readonly #raw: Buffer;
   readonly #signature: Signature;
   /** Where the next raw tensor starts. */
-  #at: number;
+  #at = 0;
 
-  constructor(parser: JsonParser, body: Buffer, json: Buffer, signature: Signature, binaryFrom = body.length) {
-    this.#parser = parser;
-    this.#body = body;
+  constructor(json: Buffer, raw: Buffer, signature: Signature) {
     this.#json = json;
+    this.#raw = raw;
     this.#signature = signature;
-    this.#at = binaryFrom;
   }
 
-  read(): InferRequest {
-    const request = this.#parser.parse(this.#json);
+  read(request: JsonValue): InferRequest {
     if (!isObject(request)) throw malformed('the body must be a JSON object with "inputs"');
     const { id, inputs, outputs } = request;
     if (id !== undefined && typeof id !== 'string') throw malformed('"id" must be a string');
@@ -79,8 +74,8 @@ class Reader {
       if (Object.hasOwn(tensors, input.name)) throw malformed(`input "${input.name}" is given twice`);
       tensors[input.name] = this.#input(input, input.name);
     }
-    if (this.#at !== this.#body.length) {
-      throw malformed(`${this.#body.length - this.#at} bytes after the last binary tensor belong to no input`);
+    if (this.#at !== this.#raw.length) {
+      throw malformed(`${this.#raw.length - this.#at} bytes after the last binary tensor belong to no input`);
     }
     const parameters = parametersOf(request);
     const timeout = parameters?.timeout;
@@ -116,10 +111,10 @@ class Reader {
     if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
       throw malformed(`${where}: binary_data_size must be a whole number`);
     }
-    if (size > this.#body.length - this.#at) {
-      throw malformed(`${where}: binary_data_size is ${size}, but only ${this.#body.length - this.#at} bytes follow`);
+    if (size > this.#raw.length - this.#at) {
+      throw malformed(`${where}: binary_data_size is ${size}, but only ${this.#raw.length - this.#at} bytes follow`);
     }
-    const bytes = this.#body.subarray(this.#at, this.#at + size);
+    const bytes = this.#raw.subarray(this.#at, this.#at + size);
     this.#at += size;
     return brain ? decodeBrainFloat(shape, bytes, where) : decodeBinary(dtype, shape, bytes, where);
   }
@@ -143,7 +138,7 @@ class Reader {
 const isNested = (value: JsonValue): boolean => Array.isArray(value) || value instanceof Numbers;
 
 /** The whole body is the one input; what its free dimension is follows from the size. */
-function readRaw(body: Buffer, signature: Signature): InferRequest {
+export function readRawRequest(body: Buffer, signature: Signature): InferRequest {
   const [spec] = signature.inputs;
   if (spec === undefined || signature.inputs.length !== 1) {
     throw malformed('Inference-Header-Content-Length 0 (raw request) needs a model with exactly one input');

@@ -10,7 +10,7 @@ import { OIP_DATATYPE } from '../dtypes.ts';
 import { type Gateway, LATEST, type Selector, type VersionState } from '../gateway.ts';
 import { pathSegments, versionOf } from '../path.ts';
 import { writeInferReply } from './infer-reply.ts';
-import { type InferRequest, readInferRequest } from './infer-request.ts';
+import { type InferRequest, jsonLength, readInferRequest, readRawRequest } from './infer-request.ts';
 
 const STATE: Readonly<Record<VersionState, string>> = {
   loading: 'LOADING',
@@ -68,17 +68,18 @@ export class InferenceRoutes {
       methods: ['POST'],
       handle: (exchange) => {
         let request: InferRequest;
-        this.#gateway.infer(
-          exchange,
-          model,
-          selector,
-          (version) => {
-            const length = exchange.header('inference-header-content-length');
-            request = readInferRequest(this.#parser, exchange.body, length, version.scheduler.rules.accepts);
+        const { body } = exchange;
+        const split = jsonLength(body, exchange.header('inference-header-content-length'));
+        const raw = body.subarray(split);
+        const json = split === 0 && body.length > 0 ? null : { bytes: body.subarray(0, split), nonFinite: false };
+        this.#gateway.infer(exchange, model, selector, json, {
+          decode: (version, value, bytes) => {
+            const { accepts } = version.scheduler.rules;
+            request = json === null ? readRawRequest(raw, accepts) : readInferRequest(value, bytes, raw, accepts);
             return request;
           },
-          (version, outputs) => writeInferReply(this.#writer, version, request, outputs),
-        );
+          encode: (version, outputs) => writeInferReply(this.#writer, version, request, outputs),
+        });
       },
     };
   }

@@ -5,7 +5,7 @@
 import { fail, type Signature, type Tensor, type Tensors, type TensorSpec } from '@slipway/core';
 import type { Endpoint } from '../../http/exchange.ts';
 import { Numbers } from '../../json/numbers.ts';
-import { isObject, JsonParser, type JsonValue } from '../../json/parse.ts';
+import { isObject, type JsonValue } from '../../json/parse.ts';
 import { readTensor } from '../../json/tensor.ts';
 import { JsonWriter } from '../../json/writer.ts';
 import { type Gateway, LATEST } from '../gateway.ts';
@@ -16,7 +16,6 @@ const WRAPPERS = ['input', 'inputs', 'instances', 'data'];
 
 export class PlainRoutes {
   readonly #gateway: Gateway;
-  readonly #parser = new JsonParser({ nonFinite: false });
   readonly #writer = new JsonWriter('string');
 
   constructor(gateway: Gateway) {
@@ -32,26 +31,30 @@ export class PlainRoutes {
       methods: ['POST'],
       handle: (exchange) => {
         let oneRow = false;
+        const model = name ?? this.#gateway.models.only();
         this.#gateway.infer(
           exchange,
-          name ?? this.#gateway.models.only(),
+          model,
           LATEST,
-          ({ scheduler }) => {
-            const request = this.#read(exchange.body, scheduler.rules.accepts);
-            oneRow = request.oneRow;
-            return { inputs: request.inputs, timeoutMs: null };
+          { bytes: exchange.body, nonFinite: false },
+          {
+            decode: ({ scheduler }, value, bytes) => {
+              const request = this.#read(value, bytes, scheduler.rules.accepts);
+              oneRow = request.oneRow;
+              return { inputs: request.inputs, timeoutMs: null };
+            },
+            encode: ({ signature }, outputs) => ({
+              contentType: 'application/json',
+              body: this.#write(signature, outputs, oneRow),
+            }),
           },
-          ({ signature }, outputs) => ({
-            contentType: 'application/json',
-            body: this.#write(signature, outputs, oneRow),
-          }),
         );
       },
     };
   }
 
-  #read(body: Buffer, signature: Signature): { inputs: Tensors; oneRow: boolean } {
-    const values = byInput(this.#parser.parse(body), signature);
+  #read(request: JsonValue, body: Buffer, signature: Signature): { inputs: Tensors; oneRow: boolean } {
+    const values = byInput(request, signature);
     const rowless = signature.inputs.filter((spec) => lacksRows(values[spec.name], spec)).length;
     const oneRow = rowless > 0 && rowless === signature.inputs.length;
     const inputs: Record<string, Tensor> = {};

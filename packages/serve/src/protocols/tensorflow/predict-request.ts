@@ -4,7 +4,7 @@
  */
 import { fail, type Signature, type Tensor, type Tensors, type TensorSpec } from '@slipway/core';
 import { Numbers } from '../../json/numbers.ts';
-import { isObject, type JsonObject, type JsonParser, type JsonValue } from '../../json/parse.ts';
+import { isObject, type JsonObject, type JsonValue } from '../../json/parse.ts';
 import { decodeBase64Strings, readTensor } from '../../json/tensor.ts';
 
 export interface PredictRequest {
@@ -15,9 +15,8 @@ export interface PredictRequest {
 /** ONNX models have one signature; this is what TensorFlow calls the default one. */
 export const SIGNATURE_NAME = 'serving_default';
 
-/** @throws REQUEST_MALFORMED, TENSOR_INVALID */
-export function readPredictRequest(parser: JsonParser, body: Buffer, signature: Signature): PredictRequest {
-  const request = parser.parse(body);
+/** @param body the text of `request`. @throws REQUEST_MALFORMED, TENSOR_INVALID */
+export function readPredictRequest(request: JsonValue, body: Buffer, signature: Signature): PredictRequest {
   if (!isObject(request)) throw malformed('the body must be a JSON object with "instances" or "inputs"');
   const name = request.signature_name;
   if (name !== undefined && name !== SIGNATURE_NAME && name !== '') {

@@ -6,7 +6,6 @@
 import { fail, type SlipwayError } from '@slipway/core';
 import { type ErrorAnswer, errorAnswer } from '../../http/errors.ts';
 import type { Endpoint, Exchange } from '../../http/exchange.ts';
-import { JsonParser } from '../../json/parse.ts';
 import { JsonWriter } from '../../json/writer.ts';
 import { type Gateway, LATEST, type Selector } from '../gateway.ts';
 import { pathSegments, versionOf } from '../path.ts';
@@ -24,7 +23,6 @@ interface Target {
 
 export class TensorFlowRoutes {
   readonly #gateway: Gateway;
-  readonly #parser = new JsonParser({ nonFinite: true });
   readonly #writer = new JsonWriter('bare');
 
   constructor(gateway: Gateway) {
@@ -42,7 +40,8 @@ export class TensorFlowRoutes {
   }
 
   #predict({ model, selector }: Target): Endpoint {
-    const errors = (error: SlipwayError, exchange: Exchange): ErrorAnswer => explain(error, exchange, model, selector);
+    const encodeError = (error: SlipwayError, exchange: Exchange): ErrorAnswer =>
+      explain(error, exchange, model, selector);
     return {
       route: '/v1/models/{model}:predict',
       methods: ['POST'],
@@ -52,16 +51,19 @@ export class TensorFlowRoutes {
           exchange,
           model,
           selector,
-          (version) => {
-            const request = readPredictRequest(this.#parser, exchange.body, version.scheduler.rules.accepts);
-            format = request.format;
-            return { inputs: request.inputs, timeoutMs: null };
+          { bytes: exchange.body, nonFinite: true },
+          {
+            decode: (version, value, bytes) => {
+              const request = readPredictRequest(value, bytes, version.scheduler.rules.accepts);
+              format = request.format;
+              return { inputs: request.inputs, timeoutMs: null };
+            },
+            encode: (version, outputs) => ({
+              contentType: 'application/json',
+              body: writePredictReply(this.#writer, version.signature, outputs, format),
+            }),
+            encodeError,
           },
-          (version, outputs) => ({
-            contentType: 'application/json',
-            body: writePredictReply(this.#writer, version.signature, outputs, format),
-          }),
-          errors,
         );
       },
     };
