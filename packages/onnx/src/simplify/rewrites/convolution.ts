@@ -66,13 +66,12 @@ export function absorb(
   const { node, weight, bias, channels, block, channelOf } = convolution;
   const [x = '', weightName = '', biasName = ''] = node.inputs;
   const fused = bias.map((value, channel) => value * (scale?.[channel] ?? 1) + (shift[channel] ?? 0));
-  const data = scale === null ? undefined : scaledBy(wideOf(weight), block, (index) => scale[channelOf(index)] ?? 1);
-  if (data !== undefined && (!isFinite64(data) || wouldDuplicate(site, weightName, weight))) return false;
-  if (!isFinite64(fused)) return false;
+  if (!isFinite64(fused) || (scale !== null && wouldDuplicate(site, weightName, weight))) return false;
+  const data = scale && scaledBy(wideOf(weight), block, (index) => scale[channelOf(index)] ?? 1);
+  if (data === undefined) return false;
   const { editor } = site;
   const { dtype, dims } = weight;
-  const name =
-    data === undefined ? weightName : putConstant(site, weightName, `${weightName}_fused`, { dtype, dims, data });
+  const name = data === null ? weightName : putConstant(site, weightName, `${weightName}_fused`, { dtype, dims, data });
   const biasValue = { dtype, dims: [channels], data: narrowed(dtype, fused) };
   const added = putConstant(
     site,

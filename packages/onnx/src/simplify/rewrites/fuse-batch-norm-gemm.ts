@@ -31,7 +31,7 @@ export const fuseBatchNormIntoGemm: Rewrite = {
     const fused = bias.map(
       (value, channel) => beta * value * (affine.scale[channel] ?? 1) + (affine.shift[channel] ?? 0),
     );
-    if (!isFinite64(data) || !isFinite64(fused)) return false;
+    if (data === undefined || !isFinite64(fused)) return false;
     const added = { dtype, dims: [channels], data: narrowed(dtype, fused) };
     const inputs = [
       x,

@@ -66,15 +66,16 @@ function parseTensor(name: string, type: string, values: string): Initializer {
 function parseAttribute(text: string): Attribute {
   const [, name = '', value = ''] = /^\s*(\w+)\s*=\s*(.*)$/.exec(text) ?? [];
   if (value.startsWith('"')) return stringAttribute(name, value.slice(1, -1));
-  if (value.startsWith('['))
-    {return intsAttribute(
+  if (value.startsWith('[')) {
+    return intsAttribute(
       name,
       value
         .slice(1, -1)
         .split(',')
         .filter((item) => item.trim() !== '')
         .map(Number),
-    );}
+    );
+  }
   if (/^-?\d+$/.test(value)) return intAttribute(name, BigInt(value));
   if (/^-?[\d.e-]+$/.test(value)) return floatAttribute(name, Number(value));
   const [, type = '', values = ''] = /^(\w+\[[^\]]*\])\s*(.*)$/.exec(value) ?? [];
