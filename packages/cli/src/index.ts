@@ -13,5 +13,6 @@ export {
   quantize,
   search,
   simplify,
+  simplify,
   type UserConfig,
 } from '@slipway/core';

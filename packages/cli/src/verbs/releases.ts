@@ -60,9 +60,12 @@ function summary(release: Release): Record<string, unknown> {
     digest,
     bytes: size,
     createdAt,
-    passes: manifest.lineage.steps.map((step) => step.pass),
+    passes: passes(release),
   };
 }
 
-const passesOf = (release: Release): string =>
-  release.manifest.lineage.steps.map((step) => step.pass).join(', ') || 'source';
+/** Importing is a step of the lineage, and happens to all. */
+const passes = (release: Release): string[] =>
+  release.manifest.lineage.steps.map((step) => step.pass).filter((pass) => pass !== 'import');
+
+const passesOf = (release: Release): string => passes(release).join(', ') || 'source';
