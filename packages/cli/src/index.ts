@@ -13,6 +13,5 @@ export {
   quantize,
   search,
   simplify,
-  simplify,
   type UserConfig,
 } from '@slipway/core';

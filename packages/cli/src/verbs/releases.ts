@@ -52,7 +52,7 @@ export const releases: Verb = defineVerb({
 });
 
 function summary(release: Release): Record<string, unknown> {
-  const { name, version, aliases, digest, bytes: size, createdAt, manifest } = release;
+  const { name, version, aliases, digest, bytes: size, createdAt } = release;
   return {
     name,
     version,
