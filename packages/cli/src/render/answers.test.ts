@@ -21,6 +21,11 @@ describe('answers', () => {
     expect(text).toContain('70.00 %');
   });
 
+  it('see through axes of size 1', () => {
+    const outputs = { y: tensor('float32', [1, 2, 1, 1], new Float32Array([1, 2])) };
+    expect(answersOf(outputs, null, 1)?.rows).toEqual([[{ index: 1, label: null, score: 2 }]]);
+  });
+
   it('are scores without labels otherwise', () => {
     const outputs = { y: tensor('float32', [1, 2], new Float32Array([-5, 3])) };
     const answers = answersOf(outputs, null, 3);

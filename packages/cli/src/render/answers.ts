@@ -19,11 +19,15 @@ export interface Answers {
 
 const MAX_ROWS_SHOWN = 20;
 
-/** The best classes per row of the first output of shape [rows, classes]; null when there is none. */
+/** A number per class and row; image classifiers often keep two axes of size 1 behind them. */
+function isScores({ shape, dtype }: Tensor): boolean {
+  const [, classes = 0, ...rest] = shape;
+  return classes > 1 && rest.every((size) => size === 1) && dtype.startsWith('float');
+}
+
+/** The best classes per row of the first output that has a score per class; null when there is none. */
 export function answersOf(outputs: Tensors, labels: readonly string[] | null, top: number): Answers | null {
-  const found = Object.entries(outputs).find(
-    ([, value]) => value.shape.length === 2 && (value.shape[1] ?? 0) > 1 && value.dtype.startsWith('float'),
-  );
+  const found = Object.entries(outputs).find(([, value]) => isScores(value));
   if (found === undefined) return null;
   const [output, value] = found;
   const scores = Array.from({ length: value.shape[0] ?? 0 }, (_, row) => numbersOf(rowsOfTensor(value, row, row + 1)));

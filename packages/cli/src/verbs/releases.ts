@@ -24,13 +24,14 @@ export const releases: Verb = defineVerb({
     if (given.name !== undefined && found.length === 0) {
       throw fail('RELEASE_NOT_FOUND', { reference: given.name, store: store.directory });
     }
+    const aliased = found.some((release) => release.aliases.length > 0);
     context.result({ store: store.directory, releases: found.map(summary) }, (style) =>
       found.length === 0
         ? `No releases in ${store.directory} yet. Make one with \`slipway build\`.`
         : table(
             [
               { title: 'release' },
-              { title: 'aliases' },
+              ...(aliased ? [{ title: 'aliases' }] : []),
               { title: 'size', align: 'right' },
               { title: 'made (UTC)' },
               { title: 'from', shrinks: true },
@@ -38,7 +39,7 @@ export const releases: Verb = defineVerb({
             ],
             found.map((release) => [
               style.bold(`${release.name}:${release.version}`),
-              release.aliases.map((alias) => `@${alias}`).join(' '),
+              ...(aliased ? [release.aliases.map((alias) => `@${alias}`).join(' ')] : []),
               bytes(release.bytes),
               release.createdAt.slice(0, 16).replace('T', ' '),
               passesOf(release),
