@@ -29,10 +29,29 @@ export interface Rewrite {
   apply(site: Site): number;
 }
 
-export interface Limits {
+/** How much larger constants may make a model. One per run. */
+export class Limits {
   /** Bytes a folded constant may have although what it is made of was smaller. */
   readonly maxFoldedBytes: number;
+  #left: number;
+
+  constructor(maxFoldedBytes: number) {
+    this.maxFoldedBytes = Math.min(maxFoldedBytes, LARGEST_CONSTANT);
+    this.#left = maxFoldedBytes * CONSTANTS_THAT_GROW;
+  }
+  allows(growth: number): boolean {
+    return growth <= Math.min(this.maxFoldedBytes, this.#left);
+  }
+  spend(growth: number): void {
+    this.#left -= Math.max(0, growth);
+  }
 }
+
+/** So many constants may be as much larger as one may: a hostile graph has a million small ones to fold. */
+const CONSTANTS_THAT_GROW = 1024;
+
+/** A constant that a model file can hold: 2 GiB is the most a protobuf message has. */
+const LARGEST_CONSTANT = 2 ** 31;
 
 /** One graph (of the model, or of a subgraph) while it is being rewritten. */
 export class Site {
@@ -107,15 +126,20 @@ export class Site {
     const sole = node?.op === op && node.domain === '' && node.outputs[0] === name && onlyFirstOutput(node);
     return sole && this.soleReader(name) !== undefined ? node : undefined;
   }
-  /** True when `bytes` of a new constant, made of these, would let the model grow. */
+  /** True when `bytes` of a new constant, made of these, would let the model grow more than it may. */
   grows(bytes: number, sources: readonly string[]): boolean {
-    if (bytes <= this.limits.maxFoldedBytes) return false;
+    if (bytes > LARGEST_CONSTANT) return true;
+    const growth = this.growth(bytes, sources);
+    return growth > 0 && !(bytes <= this.limits.maxFoldedBytes && this.limits.allows(growth));
+  }
+  /** By how many bytes: constants that only one node reads go when it goes. */
+  growth(bytes: number, sources: readonly string[]): number {
     let freed = 0;
     for (const name of new Set(sources)) {
       const source = this.editor.initializer(name);
       if (source !== undefined && this.soleReader(name) !== undefined) freed += byteLengthOf(source);
     }
-    return bytes > freed;
+    return bytes - freed;
   }
 }
 

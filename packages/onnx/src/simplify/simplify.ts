@@ -16,7 +16,7 @@ import { type Model, opsetOf, withModel } from '../ir/model.ts';
 import { isFixed, isTensorType, type Shape, tensorType } from '../ir/type.ts';
 import { createValueInfo } from '../ir/value-info.ts';
 import { Facts } from './facts.ts';
-import { type Limits, type Rewrite, Site } from './rewrite.ts';
+import { Limits, type Rewrite, Site } from './rewrite.ts';
 import { REWRITES } from './rewrites/index.ts';
 
 export interface SimplifyOptions {
@@ -59,10 +59,13 @@ const OLDEST_OPSET = 7;
 /** From this IR version on an initializer need not be an input. */
 const IR_WITH_FREE_INITIALIZERS = 4;
 
-/** @throws USAGE when `skip` or `inputShapes` name what there is not */
+/**
+ * @throws USAGE when `skip` or `inputShapes` name what there is not
+ * @throws MODEL_INVALID naming the node, when an attribute is of a type that its operator cannot have
+ */
 export function simplify(source: Model, options: SimplifyOptions = {}): Simplified {
   const rewrites = chosen(options);
-  const limits: Limits = { maxFoldedBytes: options.maxFoldedBytes ?? DEFAULT_MAX_FOLDED_BYTES };
+  const limits = new Limits(options.maxFoldedBytes ?? DEFAULT_MAX_FOLDED_BYTES);
   const nodesBefore = nodeCount(source.graph);
   const counts = new Map<string, number>();
   let model = source;

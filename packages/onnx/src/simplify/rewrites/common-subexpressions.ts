@@ -4,8 +4,8 @@ import { MS_DOMAIN, type Node } from '../../ir/node.ts';
 import { rawBytes } from '../../ir/elements.ts';
 import type { Rewrite, Site } from '../rewrite.ts';
 
-/** Two of these with the same inputs differ. */
-const RANDOM = 'RandomNormal RandomNormalLike RandomUniform RandomUniformLike Bernoulli Multinomial Dropout'.split(' ');
+/** Two of these with the same inputs differ, whoever defines them. */
+const RANDOM = /Random|Dropout|Bernoulli|Multinomial|Sampl/;
 /** Operands in either order give the same bits. */
 const COMMUTATIVE = 'Add Mul And Or Xor Equal'.split(' ');
 /** A Constant larger than this is left to de-duplication of initializers. */
@@ -46,7 +46,7 @@ function unite(first: Node, second: Node, { editor }: Site): boolean {
 
 function keyOf(node: Node): string | undefined {
   if (node.domain !== '' && node.domain !== MS_DOMAIN) return undefined;
-  if (RANDOM.includes(node.op) || node.outputs.length === 0) return undefined;
+  if (RANDOM.test(node.op) || node.outputs.length === 0) return undefined;
   const attributes: string[] = [];
   for (const attribute of [...node.attributes.values()].sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const text = textOf(attribute);

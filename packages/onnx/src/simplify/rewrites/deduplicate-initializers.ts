@@ -4,6 +4,9 @@ import { rawBytes } from '../../ir/elements.ts';
 import type { Initializer } from '../../ir/initializer.ts';
 import type { Rewrite, Site } from '../rewrite.ts';
 
+/** Weights of one kind that a candidate is compared with: many that differ late would take quadratic time. */
+const MAX_COMPARED = 16;
+
 /** Bytes looked at to tell most weights apart before they are compared. */
 const SAMPLE = 64;
 
@@ -19,7 +22,7 @@ export const deduplicateInitializers: Rewrite = {
         const bytes = rawBytes(candidate);
         const twin = kept.find((other) => Buffer.compare(rawBytes(other), bytes) === 0);
         if (twin === undefined) {
-          kept.push(candidate);
+          if (kept.length < MAX_COMPARED) kept.push(candidate);
           continue;
         }
         site.editor.replaceUses(candidate.name, twin.name);

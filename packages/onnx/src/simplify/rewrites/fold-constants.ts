@@ -18,6 +18,7 @@ export const foldConstants: Rewrite = {
     const result = evaluate(node, inputs, site.opset, (bytes) => !site.grows(bytes, node.inputs));
     // A Constant node holds its value already; any other must not make the model larger.
     if (result === undefined || (node.op !== 'Constant' && site.grows(byteLengthOf(result), node.inputs))) return false;
+    if (node.op !== 'Constant') site.limits.spend(site.growth(byteLengthOf(result), node.inputs));
     if (site.editor.isOutput(output)) {
       const value = tensorAttribute('value', Object.freeze({ ...result, name: '' }));
       site.editor.replace(node, createNode('Constant', [], [output], { name: node.name, attributes: [value] }));
