@@ -32,6 +32,8 @@ export interface LoadOptions {
 
 export interface LoadResult {
   readonly seconds: number;
+  /** Cores the generator itself kept busy. Near 1 it, and not the server, may be what bounds the rate: it has one thread. */
+  readonly generatorCores: number;
   /** Answered with 2xx. */
   readonly requests: number;
   readonly rows: number;
@@ -53,8 +55,11 @@ export async function runLoad(options: LoadOptions): Promise<LoadResult> {
     await options.onWarm?.();
     const tally = new Tally();
     const startedAt = performance.now();
+    const cpuBefore = process.cpuUsage();
     await loop(options, agent, options.durationMs, tally);
-    return tally.result((performance.now() - startedAt) / 1000);
+    const seconds = (performance.now() - startedAt) / 1000;
+    const cpu = process.cpuUsage(cpuBefore);
+    return tally.result(seconds, (cpu.user + cpu.system) / 1e6 / seconds);
   } finally {
     agent.destroy();
   }
@@ -80,9 +85,10 @@ class Tally {
     }
   }
 
-  result(seconds: number): LoadResult {
+  result(seconds: number, generatorCores: number): LoadResult {
     return {
       seconds,
+      generatorCores,
       requests: this.succeeded,
       rows: this.rows,
       failures: this.failed,

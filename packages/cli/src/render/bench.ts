@@ -20,6 +20,9 @@ export interface BenchDocument extends LoadResult {
   readonly batches: BatchSummary | null;
 }
 
+/** From here on the one thread of the generator is likely the limit. */
+const BUSY_CORES = 0.8;
+
 export function renderBench(result: BenchDocument, style: Style): string {
   const { latency, batches } = result;
   const loop =
@@ -52,7 +55,15 @@ export function renderBench(result: BenchDocument, style: Style): string {
           style,
         );
   const failure = result.firstFailure === null ? [] : [style.yellow(`first failure: ${result.firstFailure}`)];
-  return [lines, '', percentiles, ...failure].join('\n').trimEnd();
+  const busy =
+    result.generatorCores < BUSY_CORES
+      ? []
+      : [
+          style.yellow(
+            `The load generator kept ${Math.round(100 * result.generatorCores)} % of its core busy: the server may carry more than it sent.`,
+          ),
+        ];
+  return [lines, '', percentiles, ...busy, ...failure].join('\n').trimEnd();
 }
 
 /** `1,204 of 3.1 rows on average (1: 12 %, 2: 30 %, up to 4: 58 %)` */
