@@ -4,16 +4,18 @@
 import { asSlipwayError, fail, type SlipwayError } from '@slipway/core';
 import type { IncomingMessage } from 'node:http';
 import { gunzip, inflate, inflateRaw, type ZlibOptions } from 'node:zlib';
+import type { BodyPool } from './body-pool.ts';
 import { findHeader } from './headers.ts';
 
 const NOTHING = Buffer.alloc(0);
 /** More fragments than this, and small ones, is someone wasting our time (Triton's limit on chunks). */
 const MAX_FRAGMENTS = 1 << 16;
 
-type Done = (error: SlipwayError | null, body: Buffer) => void;
+/** `pooled`: the body is from the pool, and can go back when nothing refers to it. */
+type Done = (error: SlipwayError | null, body: Buffer, pooled?: boolean) => void;
 
 /** Calls `done` once, with the body decoded, or with BODY_TOO_LARGE, MEDIA_TYPE_UNSUPPORTED or REQUEST_MALFORMED. */
-export function readBody(request: IncomingMessage, limit: number, done: Done): void {
+export function readBody(request: IncomingMessage, limit: number, pool: BodyPool, done: Done): void {
   const declared = findHeader(request.rawHeaders, 'content-length');
   if (declared !== undefined && Number(declared) > limit) {
     done(fail('BODY_TOO_LARGE', { limit }), NOTHING);
@@ -28,11 +30,14 @@ export function readBody(request: IncomingMessage, limit: number, done: Done): v
   let parts: Buffer[] | null = null;
   let size = 0;
   let settled = false;
-  const settle: Done = (error, body) => {
+  const settle: Done = (error, body, pooled) => {
     if (settled) return;
     settled = true;
-    done(error, body);
+    done(error, body, pooled);
   };
+  const jsonLength = Number(findHeader(request.rawHeaders, 'inference-header-content-length'));
+  const expected = encoding === 'identity' && declared !== undefined ? Number(declared) : 0;
+  const target = pool.take(expected, Number.isSafeInteger(jsonLength) ? jsonLength : 0);
   request.on('data', (chunk: Buffer) => {
     if (settled) return;
     size += chunk.length;
@@ -40,7 +45,8 @@ export function readBody(request: IncomingMessage, limit: number, done: Done): v
       settle(fail('BODY_TOO_LARGE', { limit }), NOTHING);
       return;
     }
-    if (first === null) first = chunk;
+    if (target !== null) chunk.copy(target, size - chunk.length);
+    else if (first === null) first = chunk;
     else {
       parts ??= [first];
       if (parts.push(chunk) > MAX_FRAGMENTS && size < parts.length * 64) {
@@ -49,6 +55,10 @@ export function readBody(request: IncomingMessage, limit: number, done: Done): v
     }
   });
   request.on('end', () => {
+    if (target !== null) {
+      settle(null, target, true);
+      return;
+    }
     const body = parts === null ? (first ?? NOTHING) : Buffer.concat(parts, size);
     if (encoding === 'identity' || settled) settle(null, body);
     else decompress(body, encoding === 'deflate', limit, settle);

@@ -15,6 +15,8 @@ export interface Exchange {
   header(name: string): string | undefined;
   /** Answer. Headers are name, value, name, value. A second answer is ignored. */
   reply(status: number, contentType: string | null, body: Buffer | string, headers?: readonly string[]): void;
+  /** Nothing refers to the body any more, not even a runner; its memory may be used again. */
+  release(): void;
   /** Called when the client is gone before the answer. At most one. */
   onClose(callback: () => void): void;
 }

@@ -7,6 +7,7 @@ import { asSlipwayError, fail, type SlipwayError } from '@slipway/core';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { readBody } from './body.ts';
+import { BodyPool } from './body-pool.ts';
 import { errorAnswer } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { Front, type FrontOptions, KEEP_ALIVE_MS, UNKNOWN_ROUTE } from './front.ts';
@@ -27,6 +28,8 @@ class NodeExchange implements Exchange {
   readonly path: string;
   readonly query: string;
   body: Buffer = NOTHING;
+  /** Where the body goes back to. */
+  pool: BodyPool | null = null;
   readonly raw: readonly string[];
   readonly response: ServerResponse;
   readonly started = performance.now();
@@ -56,6 +59,12 @@ class NodeExchange implements Exchange {
 
   header(name: string): string | undefined {
     return findHeader(this.raw, name);
+  }
+
+  release(): void {
+    this.pool?.give(this.body);
+    this.pool = null;
+    this.body = NOTHING;
   }
 
   onClose(callback: () => void): void {
@@ -98,6 +107,7 @@ export class HttpListener {
   readonly #plain: PlainFront;
   /** The last answer on these says that the connection ends; what else comes is not read. */
   readonly #abandoned = new WeakSet<Socket>();
+  readonly #pool = new BodyPool();
   readonly #active = new Map<Socket, Set<NodeExchange>>();
 
   constructor(options: ListenerOptions) {
@@ -184,12 +194,13 @@ export class HttpListener {
         return;
       }
       checkContentType(exchange.header('content-type'));
-      readBody(request, this.#options.maxBodyBytes, (error, body) => {
+      readBody(request, this.#options.maxBodyBytes, this.#pool, (error, body, pooled) => {
         if (error !== null) {
           this.#fail(exchange, error);
           return;
         }
         exchange.body = body;
+        if (pooled === true) exchange.pool = this.#pool;
         try {
           endpoint.handle(exchange);
         } catch (thrown) {

@@ -277,6 +277,10 @@ class PlainExchange implements Exchange {
     return findHeader(this.#target.head.headers, name);
   }
 
+  release(): void {
+    // It came in one piece of the socket's own memory.
+  }
+
   onClose(callback: () => void): void {
     this.#callback = callback;
   }

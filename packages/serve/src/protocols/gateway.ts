@@ -143,6 +143,8 @@ export class Gateway {
             const { body, contentType, headers } = codec.encode(version, outputs);
             version.stats.executed(times.queueMs / 1000, times.computeMs / 1000);
             version.stats.finished('ok', (this.#clock.now() - started) / 1000);
+            // Outputs are never views of inputs, and the runner is done with those.
+            exchange.release();
             exchange.reply(200, contentType, body, headers);
           } catch (thrown) {
             failed(thrown);

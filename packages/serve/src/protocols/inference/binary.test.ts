@@ -102,6 +102,21 @@ describe('binary tensors', () => {
     expect(raw).toEqual(Buffer.from(floats(2, 4, 6)));
   });
 
+  it('of large bodies are right however their memory is used again', async () => {
+    const rows = 40_000;
+    const ask = async (seed: number, pad: string) => {
+      const values = Float32Array.from({ length: rows }, (_, i) => i + seed);
+      const spec = { ...input(rows * 4, [rows, 1]), pad };
+      const answer = await infer('one', { inputs: [spec], parameters: { binary_data_output: true } }, [
+        new Uint8Array(values.buffer),
+      ]);
+      const back = new Float32Array(Uint8Array.from(answer.raw).buffer);
+      expect(back.every((value, i) => value === 2 * (i + seed))).toBe(true);
+    };
+    for (let round = 0; round < 3; round++)
+      {await Promise.all([1, 2, 3, 4, 5, 6].map((seed) => ask(seed, '.'.repeat(seed))));}
+  });
+
   const header = { inputs: [input(8)] };
   it.each([
     ['a header length past the body', header, [floats(1, 2)], '99999999999', 'is not a length within the body'],
