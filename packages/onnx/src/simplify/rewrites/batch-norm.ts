@@ -8,12 +8,15 @@ export interface Affine {
   readonly shift: Float64Array;
 }
 
-/** What the node does per channel; undefined in training mode, where statistics are computed, or vary. */
+/** False in training mode, where statistics are computed. */
+export function isInference(node: Node): boolean {
+  if (!onlyFirstOutput(node) || !onlyAttributes(node, 'epsilon', 'momentum', 'spatial', 'training_mode')) return false;
+  return getInt(node, 'training_mode', 0) === 0 && getInt(node, 'spatial', 1) === 1;
+}
+
+/** What the node does per channel; undefined in training mode, and where it is not constant. */
 export function affineOf(node: Node, site: Site): Affine | undefined {
-  if (!onlyFirstOutput(node) || !onlyAttributes(node, 'epsilon', 'momentum', 'spatial', 'training_mode')) {
-    return undefined;
-  }
-  if (getInt(node, 'training_mode', 0) !== 0 || getInt(node, 'spatial', 1) !== 1) return undefined;
+  if (!isInference(node)) return undefined;
   const gamma = site.constant(node.inputs[1]);
   const channels = isWide(gamma) ? (gamma.dims[0] ?? 0) : 0;
   const [scale, offset, mean, variance] = [1, 2, 3, 4].map((index) =>

@@ -2,7 +2,7 @@
 import { eachNode, type Rewrite } from '../rewrite.ts';
 import { isFinite64, isWide, narrowed, putConstant, vectorOf } from '../weights.ts';
 import { affineWith } from './affine-operand.ts';
-import { affineOf } from './batch-norm.ts';
+import { isInference } from './batch-norm.ts';
 
 export const fuseArithmeticIntoBatchNorm: Rewrite = {
   name: 'fuse-arithmetic-into-batch-norm',
@@ -13,10 +13,10 @@ export const fuseArithmeticIntoBatchNorm: Rewrite = {
       const norm = site.feeder(name, 'BatchNormalization');
       const rank = site.shape(name)?.length;
       const gamma = site.constant(norm?.inputs[1]);
-      if (norm === undefined || rank === undefined || !isWide(gamma) || affineOf(norm, site) === undefined) continue;
+      if (norm === undefined || rank === undefined || !isWide(gamma) || !isInference(norm)) continue;
       const channels = gamma.dims[0] ?? 0;
-      const offset = vectorOf(site.constant(norm.inputs[2]), channels);
       const affine = affineWith(node, name, rank, channels, site);
+      const offset = affine && vectorOf(site.constant(norm.inputs[2]), channels);
       if (affine === undefined || offset === undefined) continue;
       const factor = (channel: number): number => affine.scale?.[channel] ?? 1;
       const newScale = Float64Array.from(vectorOf(gamma, channels) ?? [], (value, channel) => value * factor(channel));

@@ -9,7 +9,7 @@ export const fuseBatchNormIntoConv: Rewrite = {
   summary: 'Puts a BatchNormalization into the weights of the Conv or ConvTranspose before it.',
   apply: eachNode(['BatchNormalization'], (node, site) => {
     const convolution = convolutionBehind(node.inputs[0], site);
-    const affine = affineOf(node, site);
+    const affine = convolution && affineOf(node, site);
     if (convolution === undefined || affine?.scale.length !== convolution.channels) return false;
     return absorb(convolution, node, affine.scale, affine.shift, site);
   }),

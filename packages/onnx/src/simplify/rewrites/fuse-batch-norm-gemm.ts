@@ -11,7 +11,7 @@ export const fuseBatchNormIntoGemm: Rewrite = {
   summary: 'Puts a BatchNormalization into the weights of the Gemm before it.',
   apply: eachNode(['BatchNormalization'], (node, site) => {
     const gemm = site.feeder(node.inputs[0], 'Gemm');
-    const affine = affineOf(node, site);
+    const affine = gemm && affineOf(node, site);
     const [x = '', weightName = '', biasName = ''] = gemm?.inputs ?? [];
     const weight = site.constant(weightName);
     if (gemm === undefined || affine === undefined || !isWide(weight)) return false;
