@@ -124,12 +124,12 @@ describe('a config', () => {
     );
     expect(code).toBe(2);
     expect(error.code).toBe('CONFIG_UNREADABLE');
-    expect(error.message).toMatch(/slipway\.config\.ts: line \d/);
+    expect(error.message).toMatch(/slipway\.config\.ts:\d: /);
   });
 
   it('that throws names the line', async () => {
     const { error } = await build("const a = 1;\nthrow new Error('not today');\nexport default a;\n");
-    expect(error.message).toMatch(/line 2: not today/);
+    expect(error.message).toMatch(/slipway\.config\.ts:2: not today/);
   });
 
   it('that imports what is not there', async () => {

@@ -9,7 +9,7 @@ import { registerHooks } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
-import { compileConfig, type Config, fail } from '@slipway/core';
+import { compileConfig, type Config, fail, type SlipwayError } from '@slipway/core';
 import type { Context } from './frame/context.ts';
 
 const CONFIG_FILES = ['slipway.config.ts', 'slipway.config.mts', 'slipway.config.js', 'slipway.config.mjs'];
@@ -59,19 +59,19 @@ async function importDefault(file: string): Promise<unknown> {
     const url = `${pathToFileURL(file).href}?changed=${statSync(file).mtimeMs}`;
     return ((await import(url)) as { default?: unknown }).default;
   } catch (error) {
-    throw fail('CONFIG_UNREADABLE', { path: file, problem: describe(error, file) }, { cause: error });
+    throw unreadable(error, file);
   } finally {
     hooks.deregister();
   }
 }
 
-/** What went wrong while importing, with the line when the error names one. */
-function describe(error: unknown, file: string): string {
-  if (!(error instanceof Error)) return String(error);
-  const message = stripVTControlCharacters(error.message).trim();
-  const trace = stripVTControlCharacters(error.stack ?? '');
+/** The path carries the line when the error names one, as editors and terminals link it: `slipway.config.ts:3`. */
+function unreadable(error: unknown, file: string): SlipwayError {
+  const plain = (text: string): string => stripVTControlCharacters(text).trim();
+  const problem = error instanceof Error ? (plain(error.message).split('\n')[0] ?? '') : String(error);
   const escaped = file.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
+  const trace = error instanceof Error ? plain(error.stack ?? '') : '';
   const line = new RegExp(`${escaped}(?:\\?changed=[\\d.]+)?:(\\d+)`).exec(trace)?.[1];
-  const first = message.split('\n')[0] ?? '';
-  return line === undefined ? first : `line ${line}: ${first}`;
+  const path = line === undefined ? file : `${file}:${line}`;
+  return fail('CONFIG_UNREADABLE', { path, problem }, { cause: error });
 }
