@@ -23,7 +23,7 @@ export class BodyPool {
    * worth it.
    */
   take(size: number, aligned: number): Buffer | null {
-    if (size < SMALLEST || size > LARGEST) return null;
+    if (!(size >= SMALLEST && size <= LARGEST)) return null;
     const capacity = Math.ceil((size + ALIGNMENT) / STEP) * STEP;
     const at = this.#free.findIndex((buffer) => buffer.length === capacity);
     const whole = at === -1 ? Buffer.allocUnsafeSlow(capacity) : (this.#free.splice(at, 1)[0] as Buffer);
