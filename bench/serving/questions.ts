@@ -11,7 +11,7 @@ import { type LoadResult, wrk } from '../harness/wrk.ts';
 export interface Setup {
   readonly rounds: number;
   readonly seconds: number;
-  model(name: string): string;
+  readonly model: (name: string) => string;
 }
 
 interface Answer {

@@ -13,5 +13,5 @@ const server = await startServer({
   logger: createLogger('error'),
 });
 await server.ready;
-console.log(`listening ${server.addresses.rest.port}`);
+console.log(`listening ${server.rest.port}`);
 process.on('SIGTERM', () => void server.close().then(() => process.exit(0)));

@@ -42,12 +42,16 @@ export function checkModel(model: Model, options: CheckOptions = {}): readonly P
 
 /**
  * What is merely unknown here passes: the engine has the last word on custom operators.
- * @throws MODEL_INVALID with the first problem, and how many more there are
+ * @throws MODEL_INVALID or EXTERNAL_DATA with the first problem, and how many more there are
  */
 export function assertModel(model: Model, path: string, options: CheckOptions = {}): void {
-  const [first, ...more] = checkModel(model, options).filter(({ kind }) => kind === 'invalid');
+  const [first, ...more] = checkModel(model, options).filter(({ kind }) => kind !== 'unsupported');
   if (first === undefined) return;
   const others = more.length === 0 ? '' : ` (and ${more.length} more)`;
+  if (first.kind === 'external') {
+    const problem = `${first.problem.replace(/^external data /, '')}${others}`;
+    throw fail('EXTERNAL_DATA', { path, tensor: /"(.*)"$/.exec(first.where)?.[1] ?? first.where, problem });
+  }
   throw fail('MODEL_INVALID', { path, where: first.where, problem: `${first.problem}${others}` });
 }
 

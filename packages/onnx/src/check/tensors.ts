@@ -72,7 +72,8 @@ export function checkTensor(
         closeSync(openExternal(tensor, directory, options).descriptor);
       } catch (error) {
         if (!(error instanceof SlipwayError)) throw error;
-        invalid(`external data ${String(error.params['problem'] ?? error.message)}`);
+        const problem = `external data ${String(error.params['problem'] ?? error.message)}`;
+        report({ where, problem, kind: 'external' });
       }
   }
 }

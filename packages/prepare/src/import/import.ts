@@ -14,7 +14,7 @@ import {
   type LineageStep,
   type Signature,
 } from '@slipway/core';
-import { isExternal, type Model, normalise, readModelFile, tensorsOf } from '@slipway/onnx';
+import { assertModel, isExternal, type Model, normalise, readModelFile, tensorsOf } from '@slipway/onnx';
 import type { BuildContext } from '../pipeline/context.ts';
 import { type ModelFiles, MODEL_FILE, saveModel } from '../pipeline/model-files.ts';
 import { probe } from './probe.ts';
@@ -35,6 +35,7 @@ export interface Imported {
 export async function importSource(context: BuildContext): Promise<Imported> {
   const { config, cache, tools } = context;
   const model = await readModelFile(config.source);
+  assertModel(model, config.source);
   const sourceDigest = await digestOfSource(config.source, model);
   const material = { source: sourceDigest, version: IMPORT_VERSION, tools };
   const { value, directory } = await cache.stage('import', material, async (into) => {

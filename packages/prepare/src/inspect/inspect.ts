@@ -10,6 +10,7 @@ import {
   type Model,
   normalise,
   opName,
+  assertModel,
   readModelFile,
   signatureOf,
   tensorsOf,
@@ -47,6 +48,7 @@ export interface Inspection {
 export async function inspectModel(file: string): Promise<Inspection> {
   const absolute = path.resolve(file);
   const model = await readModelFile(absolute);
+  assertModel(model, absolute);
   try {
     const { size } = await stat(absolute);
     return { ...describe(absolute, model), digest: await digestOfFile(absolute), bytes: size };
