@@ -34,6 +34,15 @@ export async function isReachable(url: string, timeoutMs = 500): Promise<boolean
   }
 }
 
+/** True when a server there answers, and has that model. */
+export async function serves(url: string, model: string, signal: AbortSignal): Promise<boolean> {
+  if (!(await isReachable(url))) return false;
+  return describeModel(url, model, signal).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** @throws MODEL_NOT_FOUND, UNREACHABLE */
 export async function describeModel(url: string, model: string, signal: AbortSignal): Promise<ServedModel> {
   const response = await reach(url, `/v2/models/${encodeURIComponent(model)}`, { signal });

@@ -2,7 +2,7 @@ import path from 'node:path';
 import { type Dataset, EXIT, fail, fixedBatch } from '@slipway/core';
 import { type OwnServer, startOwnServer } from '../client/own-server.ts';
 import { rowsMadeUp, rowsOfFile, rowsOfGolden } from '../client/rows.ts';
-import { DEFAULT_ADMIN_URL, DEFAULT_URL, describeModel, isReachable, type ServedModel } from '../client/server.ts';
+import { DEFAULT_ADMIN_URL, DEFAULT_URL, describeModel, type ServedModel, serves } from '../client/server.ts';
 import { findSubject } from '../client/subject.ts';
 import type { Context } from '../frame/context.ts';
 import {
@@ -31,7 +31,7 @@ export const bench: Verb = defineVerb({
   group: 'Serve it',
   summary: 'load-test a model: throughput, latency percentiles, batch sizes',
   description:
-    'Sends real inputs over keep-alive connections. Without --rate the loop is closed: every connection sends its next request when it has its answer. With --rate it is open: requests are due at times drawn beforehand, and latency counts from when a request was due, so that a stall is charged to every request it delays. When no server runs, one is started for the run.',
+    'Sends real inputs over keep-alive connections. Without --rate the loop is closed: every connection sends its next request when it has its answer. With --rate it is open: requests are due at times drawn beforehand, and latency counts from when a request was due, so that a stall is charged to every request it delays. When no server has the model, one is started for the run.',
   arguments: { name: argument('The model to ask.') },
   options: {
     connections: withDefault(whole('Connections kept open.', { min: 1, max: 10_000 }), '16'),
@@ -46,7 +46,7 @@ export const bench: Verb = defineVerb({
     ),
     batch: withDefault(whole('Rows per request.', { min: 1, max: 100_000 }), '1'),
     binary: flag('Send binary tensors (Open Inference Protocol) instead of JSON (TensorFlow Serving).'),
-    url: text('url', `A running server. Default: ${DEFAULT_URL} when it answers.`),
+    url: text('url', `A running server. Default: ${DEFAULT_URL} when it has the model.`),
     adminUrl: text('url', 'Its admin address, for the batch sizes.'),
     model: shared.model,
     store: shared.store,
@@ -58,7 +58,8 @@ export const bench: Verb = defineVerb({
     { command: 'slipway bench m --model m=./model.onnx --binary --connections 4', description: 'an ONNX file' },
   ],
   async run(context, given) {
-    const running = given.url ?? (given.model.length === 0 && (await isReachable(DEFAULT_URL)) ? DEFAULT_URL : null);
+    const there = given.model.length === 0 && (await serves(DEFAULT_URL, given.name, context.signal));
+    const running = given.url ?? (there ? DEFAULT_URL : null);
     let own: OwnServer | null = null;
     if (running === null) {
       context.progress('Starting a server for the run');

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { fixedBatch, type Signature, type Tensor, tensorToJson, type Tensors } from '@slipway/core';
-import { describeModel, DEFAULT_URL, infer, isReachable } from '../client/server.ts';
+import { DEFAULT_URL, describeModel, infer, serves } from '../client/server.ts';
 import { calls, rowsOfFile } from '../client/rows.ts';
 import { findSubject } from '../client/subject.ts';
 import { type Context } from '../frame/context.ts';
@@ -14,11 +14,11 @@ export const predict: Verb = defineVerb({
   group: 'Serve it',
   summary: 'ask a model about the rows of a file',
   description:
-    'Sends the rows of a file to a running server, or runs them here when there is none (or with --local or --model). JSON files are as TensorFlow Serving has them ({"instances": […]} or {"inputs": {…}}); .npy, .npz, .csv and .jsonl work too.',
+    'Sends the rows of a file to a running server that has the model, or runs them here when there is none (or with --local or --model). JSON files are as TensorFlow Serving has them ({"instances": […]} or {"inputs": {…}}); .npy, .npz, .csv and .jsonl work too.',
   arguments: { name: argument('NAME, or with a local store also NAME:VERSION, NAME@ALIAS, sha256:DIGEST.') },
   options: {
     input: withDefault(text('file', 'The rows to ask about.', 'file'), 'sample.json'),
-    url: text('url', `A running server. Default: ${DEFAULT_URL} when it answers.`),
+    url: text('url', `A running server. Default: ${DEFAULT_URL} when it has the model.`),
     local: flag('Run the model here, in a runner, even if a server runs.'),
     top: withDefault(whole('How many classes to show per row.', { min: 1, max: 1000 }), '3'),
     model: shared.model,
@@ -36,7 +36,9 @@ export const predict: Verb = defineVerb({
   async run(context, given) {
     const file = path.resolve(context.cwd, given.input);
     const local =
-      given.local || given.model.length > 0 || (given.url === undefined && !(await serves(context, given.name)));
+      given.local ||
+      given.model.length > 0 ||
+      (given.url === undefined && !(await serves(DEFAULT_URL, given.name, context.signal)));
     const startedAt = performance.now();
     const answer = local ? await here(context, given, file) : await there(context, given, file);
     const milliseconds = performance.now() - startedAt;
@@ -60,14 +62,6 @@ interface Answer {
   readonly rows: number;
   readonly outputs: Tensors;
   readonly labels: readonly string[] | null;
-}
-
-async function serves(context: Context, name: string): Promise<boolean> {
-  if (!(await isReachable(DEFAULT_URL))) return false;
-  return describeModel(DEFAULT_URL, name, context.signal).then(
-    () => true,
-    () => false,
-  );
 }
 
 type Given = Parameters<typeof findSubject>[2] & { readonly name: string; readonly url: string | undefined };
