@@ -25,8 +25,8 @@ export async function syncDirectory(directory: string): Promise<void> {
 }
 
 /**
- * Make a directory and its parents. Not `mkdir` with `recursive`: that says ENOENT on a read-only file system, which
- * hides the reason.
+ * Make a directory and its parents. Not Node's `mkdir` with `recursive`: on a read-only file system that says ENOENT, which
+ * hides the reason, and below /proc it never returns.
  */
 export async function ensureDirectory(directory: string): Promise<void> {
   try {

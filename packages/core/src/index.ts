@@ -18,6 +18,7 @@ export {
 export { createDataset, type Dataset, findOverlap, fixedBatch, rowsOf } from './data/dataset.ts';
 export { loadDataset } from './data/load.ts';
 export { canonicalJson, type Digest, digestOf, digestOfFile, digestOfJson, isDigest } from './digest.ts';
+export { ensureDirectory } from './durable.ts';
 export {
   ARRAY_OF,
   BYTES_PER_ELEMENT,

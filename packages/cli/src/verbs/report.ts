@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fail, fromSystemError, openStore, type Report } from '@slipway/core';
+import { ensureDirectory, fail, fromSystemError, openStore, type Report } from '@slipway/core';
 import type { Context } from '../frame/context.ts';
 import { defineVerb, flag, optionalArgument, text, type Verb } from '../frame/declare.ts';
 import { findConfig, loadConfig, storeDirectory } from '../project.ts';
@@ -31,7 +31,7 @@ export const report: Verb = defineVerb({
     const { found, page } = await find(context, directory, given);
     const html = given.html === undefined ? page : path.resolve(context.cwd, given.html);
     try {
-      await mkdir(path.dirname(html), { recursive: true });
+      await ensureDirectory(path.dirname(html));
       await writeFile(html, renderPage(found));
     } catch (error) {
       throw fromSystemError(error, html, 'writing the report');

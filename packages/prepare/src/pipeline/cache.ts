@@ -11,10 +11,18 @@
  * month is removed by the next one, so that the cache does not grow for ever.
  */
 import { randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import path from 'node:path';
-import { type Digest, digestOfFile, digestOfJson, fail, fromSystemError, type Logger } from '@slipway/core';
+import {
+  type Digest,
+  digestOfFile,
+  digestOfJson,
+  ensureDirectory,
+  fail,
+  fromSystemError,
+  type Logger,
+} from '@slipway/core';
 
 /** Raised when the form of entries changes: older ones are then not found. */
 const CACHE_VERSION = 1;
@@ -52,7 +60,7 @@ export async function openCache(directory: string, log: Logger, now: () => numbe
   const temporary = path.join(directory, 'tmp');
   const own = path.join(temporary, `${hostname()}.${process.pid}.${randomUUID()}`);
   await guarded(directory, 'creating the stage cache', async () => {
-    await makeDirectory(own);
+    await ensureDirectory(own);
     await removeOrphans(temporary);
     await removeUnused(directory, own, now() - UNUSED_MS);
   });
@@ -81,7 +89,7 @@ class DiskCache implements StageCache {
       const entry: Entry = { value, files: await describeFiles(making) };
       await writeFile(path.join(making, ENTRY_FILE), JSON.stringify({ digest: digestOfJson(entry), entry }));
       const place = this.#place(kind, material);
-      await makeDirectory(path.dirname(place));
+      await ensureDirectory(path.dirname(place));
       try {
         await rename(making, place);
       } catch (error) {
@@ -120,7 +128,7 @@ class DiskCache implements StageCache {
 
   async scratch(): Promise<string> {
     const directory = path.join(this.#own, randomUUID());
-    await guarded(directory, 'creating a temporary directory', () => makeDirectory(directory));
+    await guarded(directory, 'creating a temporary directory', () => ensureDirectory(directory));
     return directory;
   }
 
@@ -172,21 +180,6 @@ async function describeFiles(directory: string): Promise<Entry['files']> {
       return { path: name, size: (await stat(at)).size, digest: await digestOfFile(at) };
     }),
   );
-}
-
-/**
- * Create a directory and what is above it. Step by step when that fails, because Node's own recursion then says ENOENT of a
- * read-only file system.
- */
-async function makeDirectory(directory: string): Promise<void> {
-  try {
-    await mkdir(directory, { recursive: true });
-  } catch (error) {
-    const above = path.dirname(directory);
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT' || above === directory) throw error;
-    await makeDirectory(above);
-    await mkdir(directory);
-  }
 }
 
 /** Remove what was last used before `since`. An entry goes out of sight by a rename before it is taken apart. */

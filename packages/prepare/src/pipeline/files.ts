@@ -1,8 +1,8 @@
 /** Where a build leaves its report: beside the store, one pair of files per model name, replaced as a whole. */
 import { randomUUID } from 'node:crypto';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fromSystemError, type Report } from '@slipway/core';
+import { ensureDirectory, fromSystemError, type Report } from '@slipway/core';
 import { renderPage } from '../report/html/page.ts';
 
 /** The directory that holds the store holds the cache and the reports too. */
@@ -27,7 +27,7 @@ export async function writeReport(
 async function replace(file: string, content: string): Promise<void> {
   const temporary = `${file}.${randomUUID()}`;
   try {
-    await mkdir(path.dirname(file), { recursive: true });
+    await ensureDirectory(path.dirname(file));
     await writeFile(temporary, content, { flag: 'wx' });
     await rename(temporary, file);
   } catch (error) {

@@ -6,9 +6,18 @@
  * MANIFEST.json. The folder appears under its name only when it is complete.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { chmod, cp, mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { chmod, cp, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { describeSpec, type Digest, digestOf, digestOfFile, fail, fromSystemError, type Release } from '@slipway/core';
+import {
+  describeSpec,
+  type Digest,
+  digestOf,
+  digestOfFile,
+  ensureDirectory,
+  fail,
+  fromSystemError,
+  type Release,
+} from '@slipway/core';
 import { packageClosure } from './closure.ts';
 import { withoutSymbols } from './elf.ts';
 import { filesOf } from './package-files.ts';
@@ -80,7 +89,7 @@ async function write(options: BundleOptions, root: string): Promise<Omit<Bundle,
   const parts = { node: 0, server: 0, engine: 0, model: 0 };
   const put = async (name: string, content: Buffer, executable: boolean, part: keyof typeof parts): Promise<void> => {
     const file = path.join(root, name);
-    await mkdir(path.dirname(file), { recursive: true });
+    await ensureDirectory(path.dirname(file));
     await writeFile(file, content);
     await seal(file, executable);
     entries.push({ path: name, mode: executable ? '0755' : '0644', size: content.length, digest: digestOf(content) });
@@ -142,7 +151,7 @@ async function write(options: BundleOptions, root: string): Promise<Omit<Bundle,
   async function copyModelFile(name: string, digest: Digest, size: number): Promise<void> {
     const target = `models/${manifest.name}/${name}`;
     const file = path.join(root, target);
-    await mkdir(path.dirname(file), { recursive: true });
+    await ensureDirectory(path.dirname(file));
     await cp(path.join(options.modelDirectory, name), file);
     const actual = await digestOfFile(file);
     if (actual !== digest || (await stat(file)).size !== size) {
