@@ -75,6 +75,9 @@ export class Facts {
       return undefined;
     }
     if (isOp(node, 'Mod') && getInt(node, 'fmod', 0) !== 0) return undefined;
+    const operands = isOp(node, 'Slice') ? node.inputs.slice(0, 1) : node.inputs;
+    const saturated = operands.map((name) => this.value(name)).some((value) => value && !isInRange(value, 'int64'));
+    if (saturated) return undefined;
     const context = new NodeContext(node, model.opsets.get(node.domain) ?? 0, {
       type: (name) => this.type(name) ?? null,
       value: (name) => this.value(name),
@@ -97,10 +100,13 @@ export class Facts {
   }
 }
 
-/** True when every element that is a number is one that `dtype` has. */
+/**
+ * True when every element that is a number is one that `dtype` has, and is that number: 64-bit integers beyond 2^53 were
+ * saturated on reading, which means "to the end" in a Slice and nothing anywhere else.
+ */
 function isInRange({ elements }: KnownValue, dtype: OnnxDType): boolean {
   return elements.filter(isFixed).every((element) => {
     if (dtype === 'bool') return element === 0 || element === 1;
-    return dtype === 'int32' ? element === (element | 0) : Number.isSafeInteger(element);
+    return dtype === 'int32' ? element === (element | 0) : Math.abs(element) < Number.MAX_SAFE_INTEGER;
   });
 }

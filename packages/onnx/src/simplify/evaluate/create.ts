@@ -37,7 +37,9 @@ function range({ inputs: [start, limit, delta], output, allows }: Call): Initial
     return undefined;
   }
   const [from = 0, to = 0, step = 0] = [start, limit, delta].map((value) => integersOf(value)[0]);
-  const count = step === 0 ? NaN : Math.max(0, Math.ceil((to - from) / step));
+  // 64-bit integers beyond 2^53 were saturated on reading.
+  const exact = [from, to, step].every((value) => Math.abs(value) < Number.MAX_SAFE_INTEGER);
+  const count = step === 0 || !exact ? NaN : Math.max(0, Math.ceil((to - from) / step));
   if (!Number.isSafeInteger(count) || !allows(count * (dtype === 'int64' ? 8 : 4))) return undefined;
   const at = (index: number): number => from + index * step;
   const data =
@@ -102,6 +104,7 @@ function reduce(
   const reduced = new Set(all ? value.shape.keys() : given.map((axis) => axisOf(axis, value.shape.length)));
   if (reduced.has(undefined)) return undefined;
   const kept = value.shape.map((dim, axis) => (reduced.has(axis) ? 1 : dim));
+  const limit = value.dtype === 'int64' ? 2n ** 53n : 2n ** 31n;
   const strides = stridesOf(kept);
   const result = new Array<bigint | null>(sizeOf(kept)).fill(initial);
   const own = stridesOf(value.shape);
@@ -112,19 +115,17 @@ function reduce(
     }
     const element = BigInt(value.data[index] ?? 0);
     const before = result[to] ?? null;
-    result[to] = before === null ? element : combine(before, element);
+    const next = before === null ? element : combine(before, element);
+    // Engines that reduce in floating point overflow in their own way: nothing near that is folded.
+    if (next >= limit || next <= -limit) return undefined;
+    result[to] = next;
   }
   if (result.includes(null)) return undefined;
   const dims = getInt(call.node, 'keepdims', 1) === 1 ? kept : value.shape.filter((_, axis) => !reduced.has(axis));
   const elements = result.map((element) => element ?? 0n);
   return value.dtype === 'int64'
     ? ofNumeric(call.output, 'int64', dims, BigInt64Array.from(elements))
-    : ofNumeric(
-        call.output,
-        'int32',
-        dims,
-        Int32Array.from(elements, (element) => Number(BigInt.asIntN(32, element))),
-      );
+    : ofNumeric(call.output, 'int32', dims, Int32Array.from(elements, Number));
 }
 
 const CONSTANT_FORMS = 'value value_int value_ints value_float value_floats value_string value_strings';
