@@ -43,7 +43,10 @@ module.exports = {
       comment: 'Other rooms, tests and examples come in through src/index.ts.',
       severity: 'error',
       from: { path: '^(packages/([^/]+)|tests|examples|bench)/' },
-      to: { path: '^packages/[^/]+/src/', pathNot: ['^packages/$2/', '^packages/[^/]+/src/index\\.ts$', '^packages/core/src/base\\.ts$'] },
+      to: {
+        path: '^packages/[^/]+/src/',
+        pathNot: ['^packages/$2/', '^packages/[^/]+/src/index\\.ts$', '^packages/core/src/base\\.ts$'],
+      },
     },
     {
       name: 'product-does-not-import-tests',

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -38,5 +39,11 @@ describe('ensureDirectory', () => {
     expect(await readdir(path.dirname(deep))).toEqual(['c']);
     await writeFile(path.join(root, 'file'), '');
     await expect(ensureDirectory(path.join(root, 'file', 'x'))).rejects.toMatchObject({ code: 'ENOTDIR' });
+  });
+});
+
+describe.skipIf(!existsSync('/proc/self'))('below /proc', () => {
+  it('says that no directory can be made there, and returns', async () => {
+    await expect(ensureDirectory('/proc/slipway/store')).rejects.toMatchObject({ code: 'READ_ONLY' });
   });
 });

@@ -7,6 +7,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
+import { fail } from './errors.ts';
 
 export type Step = (name: string) => void | Promise<void>;
 
@@ -37,7 +38,13 @@ export async function ensureDirectory(directory: string): Promise<void> {
     if (code !== 'ENOENT' || path.dirname(directory) === directory) throw error;
     await ensureDirectory(path.dirname(directory));
     await mkdir(directory).catch((again: unknown) => {
-      if ((again as NodeJS.ErrnoException).code !== 'EEXIST') throw again;
+      const { code: why } = again as NodeJS.ErrnoException;
+      if (why === 'EEXIST') return;
+      // Its parent is there: a file system, such as /proc, in which nobody makes directories.
+      if (why === 'ENOENT') {
+        throw fail('READ_ONLY', { path: directory, problem: 'no directory can be made there' }, { cause: again });
+      }
+      throw again;
     });
   }
 }
