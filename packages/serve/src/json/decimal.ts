@@ -1,5 +1,5 @@
 /**
- * Decimals of 16 to 22 digits to float64, correctly rounded: what Python prints for most floats, and what
+ * Decimals of 17 to 22 digits to float64, correctly rounded: what Python prints for most floats, and what
  * `mantissa / 10^n` in float64 cannot do because the mantissa does not fit.
  *
  * The mantissa is held as an unevaluated sum of two float64, and the quotient is corrected by its remainder, which
@@ -9,8 +9,6 @@
 import { POWERS_OF_TEN } from './numbers.ts';
 
 const SPLITTER = 134217729; // 2^27 + 1
-const ZERO = 0x30;
-const DOT = 0x2e;
 
 /** The rounding error of the float64 product `product` of `a` and `b` (Dekker 1971). */
 function productError(a: number, b: number, product: number): number {
@@ -23,21 +21,15 @@ function productError(a: number, b: number, product: number): number {
   return ah * bh - product + ah * bl + al * bh + al * bl;
 }
 
-/** @param start first digit, @param end after the last; digits with one point, `decimals` of them after it */
-export function longDecimal(bytes: Uint8Array, start: number, end: number, decimals: number): number {
-  let head = 0;
-  let tail = 0;
-  let tailDigits = 0;
-  for (let at = start; at < end; at++) {
-    const byte = bytes[at] as number;
-    if (byte === DOT) continue;
-    if (head < 1e14) head = head * 10 + (byte - ZERO);
-    else {
-      tail = tail * 10 + (byte - ZERO);
-      tailDigits++;
-    }
-  }
-  if (tailDigits > 7 || decimals > 22) return NaN;
+/** Heads below this take one digit more and stay exact. */
+export const HEAD_LIMIT = 900719925474099;
+
+/**
+ * The number whose digits are those of `head` and then `tailDigits` digits of `tail`, the last `decimals` of them after
+ * the point; NaN when unsure.
+ */
+export function longDecimal(head: number, tail: number, tailDigits: number, decimals: number): number {
+  if (tailDigits > 6 || decimals > 22) return NaN;
   const scale = POWERS_OF_TEN[tailDigits] as number;
   const shifted = head * scale;
   const numerator = shifted + tail;

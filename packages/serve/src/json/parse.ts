@@ -12,7 +12,7 @@
  */
 import { fail, LIMITS, type SlipwayError } from '@slipway/core';
 import { isUtf8 } from 'node:buffer';
-import { longDecimal } from './decimal.ts';
+import { HEAD_LIMIT, longDecimal } from './decimal.ts';
 import { Numbers, POWERS_OF_TEN } from './numbers.ts';
 
 export interface JsonObject {
@@ -305,18 +305,26 @@ export class JsonParser {
         }
         // A leading zero must stand alone.
         if (bytes[first] === ZERO && at > first + 1) plainDecimal = false;
+        if (value > Number.MAX_SAFE_INTEGER) plainDecimal = false;
         if (byte === DOT) {
           const point = ++at;
+          let tail = 0;
+          let tailDigits = 0;
           for (byte = bytes[at] as number; byte >= 0x30 && byte <= 0x39; byte = bytes[++at] as number) {
-            value = value * 10 + (byte - ZERO);
+            if (value < HEAD_LIMIT) value = value * 10 + (byte - ZERO);
+            else {
+              tail = tail * 10 + (byte - ZERO);
+              tailDigits++;
+            }
           }
           const decimals = at - point;
           if (decimals === 0 || decimals > 22) plainDecimal = false;
-          else if (value > Number.MAX_SAFE_INTEGER) {
-            value = longDecimal(bytes, first, at, decimals);
+          else if (tailDigits === 0) value /= POWERS_OF_TEN[decimals] as number;
+          else {
+            value = longDecimal(value, tail, tailDigits, decimals);
             if (Number.isNaN(value)) plainDecimal = false;
-          } else value /= POWERS_OF_TEN[decimals] as number;
-        } else if (value > Number.MAX_SAFE_INTEGER) plainDecimal = false;
+          }
+        }
         if (byte === 0x65 || byte === 0x45) plainDecimal = false;
       }
       if (plainDecimal) {

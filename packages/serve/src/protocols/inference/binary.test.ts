@@ -113,8 +113,9 @@ describe('binary tensors', () => {
       const back = new Float32Array(Uint8Array.from(answer.raw).buffer);
       expect(back.every((value, i) => value === 2 * (i + seed))).toBe(true);
     };
-    for (let round = 0; round < 3; round++)
-      {await Promise.all([1, 2, 3, 4, 5, 6].map((seed) => ask(seed, '.'.repeat(seed))));}
+    for (let round = 0; round < 3; round++) {
+      await Promise.all([1, 2, 3, 4, 5, 6].map((seed) => ask(seed, '.'.repeat(seed))));
+    }
   });
 
   const header = { inputs: [input(8)] };
