@@ -97,12 +97,4 @@ export { irVersionFor, upgradeOpset } from './upgrade/upgrade.ts';
 export { assertModel, checkModel, type CheckOptions } from './check/check.ts';
 export type { Problem } from './check/problem.ts';
 export { type ModelSummary, summarise, type SummaryOptions, type WeightSummary, zeroShare } from './summarise.ts';
-export {
-  DEFAULT_MAX_FOLDED_BYTES,
-  nodeCount,
-  REWRITE_TABLE,
-  type RewriteFacts,
-  simplify,
-  type Simplified,
-  type SimplifyOptions,
-} from './simplify/simplify.ts';
+export { nodeCount, REWRITE_TABLE, simplify, type Simplified, type SimplifyOptions } from './simplify/simplify.ts';

@@ -18,7 +18,7 @@ import type { Facts } from './facts.ts';
  * `exact`: outputs are equal bit for bit for all inputs. `rounding`: equal in real arithmetic, but sums or products are
  * taken in another order, another kernel may be chosen, or a zero may change its sign.
  */
-export type Exactness = 'exact' | 'rounding';
+type Exactness = 'exact' | 'rounding';
 
 export interface Rewrite {
   readonly name: string;

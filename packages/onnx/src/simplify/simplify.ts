@@ -50,7 +50,7 @@ export type RewriteFacts = Pick<Rewrite, 'name' | 'exactness' | 'summary'>;
 /** All rewrites, in the order in which they are applied. */
 export const REWRITE_TABLE: readonly RewriteFacts[] = REWRITES;
 
-export const DEFAULT_MAX_FOLDED_BYTES: number = 64 * 1024;
+const DEFAULT_MAX_FOLDED_BYTES = 64 * 1024;
 const DEFAULT_MAX_ROUNDS = 32;
 
 /** Before this operator set, broadcasting was spelt out in attributes that no rewrite here reads. */

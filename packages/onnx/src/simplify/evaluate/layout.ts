@@ -27,7 +27,7 @@ function shaped({ inputs: [data], output }: Call, dims: (data: Initializer) => D
 }
 
 /** Dims of a Reshape; undefined where they do not fit the elements. */
-export function reshapedDims(from: Dims, target: Dims, allowZero: boolean): number[] | undefined {
+function reshapedDims(from: Dims, target: Dims, allowZero: boolean): number[] | undefined {
   const dims = target.map((dim, axis) => (dim === 0 && !allowZero ? (from[axis] ?? -2) : dim));
   const free = dims.indexOf(-1);
   if (free >= 0) {
@@ -37,7 +37,7 @@ export function reshapedDims(from: Dims, target: Dims, allowZero: boolean): numb
   return dims.every((dim) => Number.isSafeInteger(dim) && dim >= 0) ? dims : undefined;
 }
 
-export function unsqueezedDims(dims: Dims, axes: readonly number[] | null): number[] | undefined {
+function unsqueezedDims(dims: Dims, axes: readonly number[] | null): number[] | undefined {
   if (axes === null) return undefined;
   const rank = dims.length + axes.length;
   const added = new Set(axes.map((axis) => axisOf(axis, rank)));
@@ -46,7 +46,7 @@ export function unsqueezedDims(dims: Dims, axes: readonly number[] | null): numb
   return Array.from({ length: rank }, (_, axis) => (added.has(axis) ? 1 : (dims[next++] ?? 1)));
 }
 
-export function squeezedDims(dims: Dims, axes: readonly number[] | null): number[] | undefined {
+function squeezedDims(dims: Dims, axes: readonly number[] | null): number[] | undefined {
   if (axes === null) return dims.filter((dim) => dim !== 1);
   const gone = new Set(axes.map((axis) => axisOf(axis, dims.length)));
   return gone.has(undefined) ? undefined : dims.filter((_, axis) => !gone.has(axis));

@@ -25,7 +25,7 @@ export function axisOf(axis: number, rank: number): number | undefined {
 }
 
 /** Bytes of one element, or undefined where elements are packed or of varying size. */
-export function widthOf(dtype: OnnxDType): 1 | 2 | 4 | 8 | undefined {
+function widthOf(dtype: OnnxDType): 1 | 2 | 4 | 8 | undefined {
   const { bits } = ONNX_DTYPES[dtype];
   return bits === 8 || bits === 16 || bits === 32 || bits === 64 ? ((bits / 8) as 1 | 2 | 4 | 8) : undefined;
 }
