@@ -1,0 +1,128 @@
+/** How much smaller do models get, how fast, and do they still compute the same? See README.md. */
+import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import type { Tensor, Tensors } from '@slipway/core';
+import { type Model, nodeCount, readModelFile, signatureOf, simplify, writeModelFile } from '@slipway/onnx';
+import { type Engine, openOnnxruntime } from '@slipway/runtime';
+import { machine } from '../harness/machine.ts';
+import { median } from '../harness/median.ts';
+import { startPeers, type Times } from './peers.ts';
+
+const DATA = path.resolve(import.meta.dirname, '../../../shared/data');
+const MODELS = [
+  'mnist/mnist.onnx',
+  'sentiment/sentiment.onnx',
+  'onnx-light/light_squeezenet.onnx',
+  'onnx-light/light_shufflenet.onnx',
+  'onnx-light/light_resnet50.onnx',
+  'onnx-light/light_densenet121.onnx',
+];
+const TOOLS = ['slipway', 'slipway, any constant', 'onnxslim', 'onnxsim'] as const;
+const ROUNDS = 7;
+
+interface Row {
+  readonly model: string;
+  readonly tool: string;
+  readonly nodes: number;
+  readonly bytes: number;
+  /** The first call for this model, and the median of the others: from file to file. */
+  readonly firstMs: number;
+  readonly medianMs: number;
+  readonly medianCpuMs: number;
+  /** Largest difference of an output to that of the original, relative to the largest element. */
+  readonly difference: number;
+}
+
+function inputsOf(model: Model): Tensors {
+  return Object.fromEntries(
+    signatureOf(model).inputs.map(({ name, dtype, shape }): [string, Tensor] => {
+      const dims = (shape ?? []).map((dim) => (typeof dim === 'number' ? dim : 4));
+      const length = dims.reduce((product, dim) => product * dim, 1);
+      const token = (index: number): bigint =>
+        BigInt(name === 'input_ids' ? (index * 37) % 5000 : name === 'input_mask' ? 1 : 0);
+      return dtype === 'int64'
+        ? [name, { dtype, shape: dims, data: BigInt64Array.from({ length }, (_, index) => token(index)) }]
+        : [name, { dtype: 'float32', shape: dims, data: Float32Array.from({ length }, (_, index) => Math.sin(index)) }];
+    }),
+  );
+}
+
+async function compute(engine: Engine, file: string, inputs: Tensors): Promise<Tensors> {
+  const session = await engine.load(file, { threads: 1, spinning: false, optimization: 'none' });
+  const outputs = await session.run(inputs);
+  await session.release();
+  return outputs;
+}
+
+function difference(actual: Tensors, expected: Tensors): number {
+  let worst = 0;
+  for (const [name, { data }] of Object.entries(expected)) {
+    const other = actual[name]?.data ?? [];
+    const numbers = Array.from(data as Float32Array, Number);
+    const scale = numbers.reduce((most, value) => Math.max(most, Math.abs(value)), Number.MIN_VALUE);
+    numbers.forEach((value, index) => (worst = Math.max(worst, Math.abs(value - Number(other[index])) / scale)));
+  }
+  return worst;
+}
+
+async function main(): Promise<void> {
+  if (!existsSync(path.join(DATA, MODELS[0] ?? ''))) throw new Error(`the models are not here: ${DATA}`);
+  const work = mkdtempSync(path.join(tmpdir(), 'slipway-bench-'));
+  const engine = await openOnnxruntime();
+  const peers = await startPeers();
+  const run = async (tool: (typeof TOOLS)[number], source: string, target: string): Promise<Times> => {
+    if (tool === 'onnxslim' || tool === 'onnxsim') return peers.simplify(tool, source, target);
+    const [started, cpu] = [performance.now(), process.cpuUsage()];
+    const model = await readModelFile(source);
+    await writeModelFile(target, simplify(model, tool === 'slipway' ? {} : { maxFoldedBytes: Infinity }).model);
+    const { user, system } = process.cpuUsage(cpu);
+    return { ms: performance.now() - started, cpuMs: (user + system) / 1000 };
+  };
+  const rows: Row[] = [];
+  try {
+    for (const model of MODELS) {
+      const source = path.join(DATA, model);
+      const original = await readModelFile(source);
+      const inputs = inputsOf(original);
+      const expected = await compute(engine, source, inputs);
+      const times = new Map(TOOLS.map((tool) => [tool, [] as Times[]]));
+      const targetOf = (tool: string): string => path.join(work, `${tool.replace(/\W+/g, '-')}.onnx`);
+      // In turn, so that a busy moment of the machine meets all of them.
+      for (let round = 0; round < ROUNDS; round++) {
+        for (const tool of TOOLS) times.get(tool)?.push(await run(tool, source, targetOf(tool)));
+      }
+      for (const tool of TOOLS) {
+        const [first, ...rest] = times.get(tool) ?? [];
+        const result = await readModelFile(targetOf(tool));
+        rows.push({
+          model,
+          tool,
+          nodes: nodeCount(result.graph),
+          bytes: statSync(targetOf(tool)).size,
+          firstMs: Math.round(first?.ms ?? NaN),
+          medianMs: Math.round(median(rest.map(({ ms }) => ms)) * 10) / 10,
+          medianCpuMs: Math.round(median(rest.map(({ cpuMs }) => cpuMs)) * 10) / 10,
+          difference: Number(difference(await compute(engine, targetOf(tool), inputs), expected).toPrecision(2)),
+        });
+      }
+      print(model, nodeCount(original.graph), statSync(source).size, rows.slice(-TOOLS.length));
+    }
+  } finally {
+    peers.stop();
+    rmSync(work, { recursive: true });
+  }
+  const report = { machine: machine(), rounds: ROUNDS, versions: { ...peers.versions, engine: engine.version }, rows };
+  writeFileSync(path.join(import.meta.dirname, 'results.json'), `${JSON.stringify(report, null, 2)}\n`);
+}
+
+function print(model: string, nodes: number, bytes: number, rows: readonly Row[]): void {
+  console.log(`\n${model}: ${nodes} nodes, ${bytes} bytes`);
+  for (const row of rows) {
+    console.log(
+      `| ${path.basename(model, '.onnx')} | ${row.tool} | ${row.nodes} | ${row.bytes} | ${row.firstMs} | ${row.medianMs} | ${row.medianCpuMs} | ${row.difference} |`,
+    );
+  }
+}
+
+await main();
