@@ -76,6 +76,8 @@ export {
   quantize,
   simplify,
 } from './passes.ts';
+export { dtypeOfDatatype, OIP_DATATYPE } from './oip.ts';
+export { randomStream } from './random.ts';
 export {
   type CandidateReport,
   type GateResult,
@@ -90,6 +92,7 @@ export {
   type Size,
   type Verdict,
 } from './report.ts';
+export type { RunnerStatus, ServedVersionStatus, ServerStatus, VersionState } from './server-status.ts';
 export {
   describeSpec,
   type Dim,

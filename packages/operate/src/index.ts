@@ -1,2 +1,2 @@
 /** Running deployment to knowledge and action. */
-export { fetchStatus, type RunnerStatus, type ServerStatus, type VersionStatus } from './status/fetch-status.ts';
+export { fetchStatus } from './status/fetch-status.ts';

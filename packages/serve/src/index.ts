@@ -2,4 +2,3 @@
 export { BATCHING_DEFAULTS, type BatchingOptions, type ModelSource, type ServeOptions } from './options.ts';
 export { type Address, type RunningServer, startServer } from './server.ts';
 export { OUTCOMES, type Outcome } from './telemetry/stats.ts';
-export type { RunnerStatus, ServedVersionStatus, ServerStatus } from './telemetry/status.ts';

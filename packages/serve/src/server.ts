@@ -2,7 +2,7 @@
  * The server: sources, catalog, protocols and two listeners, put together. It listens at once, so that health can be
  * asked while models load, and says through `ready` when there is something to ask.
  */
-import { asSlipwayError, type SlipwayError } from '@slipway/core';
+import { asSlipwayError, type ServerStatus, type SlipwayError } from '@slipway/core';
 import { cpuPlan } from '@slipway/runtime';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
@@ -21,7 +21,7 @@ import { TensorFlowRoutes } from './protocols/tensorflow/routes.ts';
 import { adminRouter } from './telemetry/admin.ts';
 import { metricsRegistry } from './telemetry/metrics.ts';
 import { HttpStats, UnroutedStats } from './telemetry/stats.ts';
-import { type ServerStatus, serverStatus } from './telemetry/status.ts';
+import { serverStatus } from './telemetry/status.ts';
 
 export interface Address {
   readonly host: string;

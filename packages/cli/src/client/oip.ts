@@ -2,30 +2,20 @@
  * Open Inference Protocol v2 as a client speaks it, with the binary tensor extension: a JSON header, then the bytes of each
  * tensor in the order listed, little-endian and row-major. https://github.com/kserve/open-inference-protocol
  */
-import { bytesOf, type DType, elementCount, fail, fromBytes, type Tensor, type Tensors } from '@slipway/core';
-
-const DATATYPES = {
-  bool: 'BOOL',
-  uint8: 'UINT8',
-  uint16: 'UINT16',
-  uint32: 'UINT32',
-  uint64: 'UINT64',
-  int8: 'INT8',
-  int16: 'INT16',
-  int32: 'INT32',
-  int64: 'INT64',
-  float16: 'FP16',
-  float32: 'FP32',
-  float64: 'FP64',
-  string: 'BYTES',
-} as const satisfies Record<DType, string>;
-
-const DTYPE_OF: ReadonlyMap<string, DType> = new Map(
-  (Object.entries(DATATYPES) as [DType, string][]).map(([dtype, name]) => [name, dtype]),
-);
+import {
+  bytesOf,
+  type DType,
+  dtypeOfDatatype,
+  elementCount,
+  fail,
+  fromBytes,
+  OIP_DATATYPE,
+  type Tensor,
+  type Tensors,
+} from '@slipway/core';
 
 export function dtypeOf(datatype: string): DType {
-  const dtype = DTYPE_OF.get(datatype);
+  const dtype = dtypeOfDatatype(datatype);
   if (dtype === undefined) {
     throw fail('REQUEST_MALFORMED', { problem: `the server uses the unknown datatype ${datatype}` });
   }
@@ -44,7 +34,7 @@ export function encodeBinary(inputs: Tensors): EncodedRequest {
     inputs: Object.entries(inputs).map(([name, value], i) => ({
       name,
       shape: value.shape,
-      datatype: DATATYPES[value.dtype],
+      datatype: OIP_DATATYPE[value.dtype],
       parameters: { binary_data_size: parts[i]?.byteLength ?? 0 },
     })),
     parameters: { binary_data_output: true },

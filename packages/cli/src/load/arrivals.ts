@@ -2,6 +2,7 @@
  * When requests of an open loop are due. An open loop does not wait for answers before sending the next request, as
  * users do not; a slow server then shows as latency instead of as a lower rate (coordinated omission).
  */
+import { randomStream } from '@slipway/core';
 
 export const ARRIVALS = ['poisson', 'uniform'] as const;
 export type Arrival = (typeof ARRIVALS)[number];
@@ -9,18 +10,7 @@ export type Arrival = (typeof ARRIVALS)[number];
 /** Milliseconds between one request and the next, forever. The same seed gives the same gaps. */
 export function* gaps(rate: number, arrival: Arrival, seed = 1): Generator<number, never, undefined> {
   const mean = 1000 / rate;
-  const random = mulberry32(seed);
+  const random = randomStream(seed);
   // Exponential gaps make a Poisson process: -ln(U) · mean, U in (0, 1].
   while (true) yield arrival === 'uniform' ? mean : -Math.log(1 - random()) * mean;
-}
-
-/** Small, fast and good enough to space requests (Tommy Ettinger's mulberry32, public domain). */
-function mulberry32(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }

@@ -1,5 +1,5 @@
 /** The state of a running server, for people. */
-import type { ServerStatus, VersionStatus } from '@slipway/operate';
+import type { ServedVersionStatus, ServerStatus } from '@slipway/core';
 import type { Style } from '../frame/style.ts';
 import { table } from '../frame/table.ts';
 import { bytes, count } from '../frame/units.ts';
@@ -43,12 +43,12 @@ export function renderStatus(status: ServerStatus, url: string, style: Style): s
   )}`;
 }
 
-function stateOf(version: VersionStatus, style: Style): string {
+function stateOf(version: ServedVersionStatus, style: Style): string {
   const state = version.state === 'ready' ? style.green(version.state) : version.state;
   return version.reason === null ? state : `${state}: ${version.reason}`;
 }
 
-const failures = ({ requests }: VersionStatus): number =>
+const failures = ({ requests }: ServedVersionStatus): number =>
   Object.entries(requests).reduce((sum, [outcome, times]) => sum + (outcome === 'ok' ? 0 : times), 0);
 
 /** `3 d 4 h`, `2 h 5 min`, `42 s` */

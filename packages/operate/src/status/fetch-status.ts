@@ -1,35 +1,5 @@
-/** What a running server says of itself: `GET /status` of its administration address. */
-import { fail } from '@slipway/core';
-
-export interface RunnerStatus {
-  readonly pid: number;
-  readonly rssBytes: number | null;
-}
-
-export interface VersionStatus {
-  readonly version: number;
-  readonly state: string;
-  /** Why it is not ready. */
-  readonly reason: string | null;
-  readonly digest: string | null;
-  readonly labels: readonly string[];
-  readonly runners: readonly RunnerStatus[];
-  readonly restarts: number;
-  readonly queuedRows: number;
-  /** Count by outcome: ok, client_error, rejected, timeout … */
-  readonly requests: Readonly<Record<string, number>>;
-  readonly loadSeconds: number | null;
-}
-
-export interface ServerStatus {
-  readonly version: string;
-  readonly ready: boolean;
-  readonly draining: boolean;
-  readonly uptimeSeconds: number;
-  readonly pid: number;
-  readonly rssBytes: number;
-  readonly models: readonly { readonly name: string; readonly versions: readonly VersionStatus[] }[];
-}
+/** Asks a running server what it says of itself. */
+import { fail, type ServerStatus } from '@slipway/core';
 
 const TIMEOUT_MS = 5000;
 

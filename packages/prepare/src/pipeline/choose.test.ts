@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { digitsReport } from '../testing/reports.ts';
-import { randomStream } from '../validate/random.ts';
+import { randomStream } from '@slipway/core';
 import { choose, type Contender, judge } from './choose.ts';
 
 const random = randomStream(1);

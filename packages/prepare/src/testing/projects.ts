@@ -2,9 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { compileConfig, type Config, tensor, type UserConfig, writeNpz } from '@slipway/core';
+import { compileConfig, type Config, randomStream, tensor, type UserConfig, writeNpz } from '@slipway/core';
 import { buildModel, writeModelFile } from '@slipway/onnx';
-import { randomStream } from '../validate/random.ts';
 
 export interface Project {
   readonly directory: string;

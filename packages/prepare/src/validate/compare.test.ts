@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { judgeAnswers, judgeRatio, mcnemar, ratioInterval } from './compare.ts';
-import { randomStream } from './random.ts';
+import { randomStream } from '@slipway/core';
 
 /** Rounds of a machine whose speed wanders: both models are hit alike, each with a little noise of its own. */
 function rounds(ratio: number, seed: number, count = 15): [Float64Array, Float64Array] {

@@ -6,9 +6,8 @@
  * within each round, and its interval is bootstrapped over rounds (not over calls, which are correlated).
  * Answers come from the same rows, so the evidence is only the rows on which two models disagree (McNemar).
  */
-import type { RatioInterval } from '@slipway/core';
+import { randomStream, type RatioInterval } from '@slipway/core';
 import { quantileOfSorted } from './quantile.ts';
-import { randomStream } from './random.ts';
 
 /** 99 % and not 95 %: several candidates are compared in one build, and one false "faster" is one too many. */
 const CONFIDENCE = 0.99;

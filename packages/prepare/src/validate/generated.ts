@@ -10,8 +10,8 @@ import {
   type Signature,
   type Tensor,
   type TensorSpec,
+  randomStream,
 } from '@slipway/core';
-import { randomStream } from './random.ts';
 
 /**
  * Sizes for dimensions that the model leaves open, beside the rows. Pictures must survive several halvings; a

@@ -2,8 +2,8 @@
  * A model and its versions. The state of a version is which of the maps it is in, and `move` is the only thing that
  * changes that: loading → ready → draining → gone, or from anywhere to failed and from there to loading again.
  */
-import { fail, type SlipwayError } from '@slipway/core';
-import type { Selector, VersionState, VersionStatus } from '../protocols/gateway.ts';
+import { fail, type SlipwayError, type VersionState } from '@slipway/core';
+import type { Selector, VersionStatus } from '../protocols/gateway.ts';
 import type { Candidate } from './source.ts';
 import type { LoadedVersion } from './version.ts';
 

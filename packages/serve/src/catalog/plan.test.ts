@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { VersionState } from '../protocols/gateway.ts';
+import type { VersionState } from '@slipway/core';
 import { type PlannedVersion, planVersions } from './plan.ts';
 
 const v = (version: number, state: VersionState, more: Partial<PlannedVersion> = {}): PlannedVersion => ({

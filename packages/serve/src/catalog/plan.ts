@@ -5,7 +5,7 @@
  * whatever older version is ready stays until it answers; one that failed is passed over for the next older. Only
  * when a wanted version is ready do the others go. Versions with a label are wanted beside the newest.
  */
-import type { VersionState } from '../protocols/gateway.ts';
+import type { VersionState } from '@slipway/core';
 
 export interface PlannedVersion {
   readonly version: number;

@@ -2,7 +2,15 @@
  * What every protocol does with a decoded request: find the version, submit, answer when it settles, give up when the
  * client does. A protocol adds only how a request is read and how the outputs are written.
  */
-import { asSlipwayError, type Clock, fail, type Signature, type SlipwayError, type Tensors } from '@slipway/core';
+import {
+  asSlipwayError,
+  type Clock,
+  fail,
+  type Signature,
+  type SlipwayError,
+  type Tensors,
+  type VersionState,
+} from '@slipway/core';
 import type { Exchange } from '../http/exchange.ts';
 import { type ErrorAnswer, errorAnswer } from '../http/errors.ts';
 import { JsonReader } from '../json/reader.ts';
@@ -27,8 +35,6 @@ export interface ServedVersion {
   readonly scheduler: Scheduler;
   readonly stats: VersionStats;
 }
-
-export type VersionState = 'loading' | 'ready' | 'draining' | 'failed' | 'gone';
 
 export interface VersionStatus {
   readonly version: number;

@@ -1,38 +1,6 @@
 /** `GET /status` of the administration port: what `slipway status` prints. */
-import type { Clock } from '@slipway/core';
+import type { Clock, ServedVersionStatus, ServerStatus } from '@slipway/core';
 import type { Catalog } from '../catalog/catalog.ts';
-import type { VersionState } from '../protocols/gateway.ts';
-
-export interface RunnerStatus {
-  readonly pid: number;
-  readonly rssBytes: number | null;
-}
-
-export interface ServedVersionStatus {
-  readonly version: number;
-  readonly state: VersionState;
-  /** Why it is not ready. */
-  readonly reason: string | null;
-  readonly digest: string | null;
-  readonly labels: readonly string[];
-  readonly runners: readonly RunnerStatus[];
-  readonly restarts: number;
-  readonly pendingRequests: number;
-  readonly queuedRows: number;
-  readonly requests: Readonly<Record<string, number>>;
-  readonly loadSeconds: number | null;
-}
-
-export interface ServerStatus {
-  readonly name: 'slipway';
-  readonly version: string;
-  readonly ready: boolean;
-  readonly draining: boolean;
-  readonly uptimeSeconds: number;
-  readonly pid: number;
-  readonly rssBytes: number;
-  readonly models: readonly { readonly name: string; readonly versions: readonly ServedVersionStatus[] }[];
-}
 
 export async function serverStatus(
   catalog: Catalog,

@@ -13,7 +13,7 @@ import {
   type Node,
   tensorInfo,
 } from '@slipway/onnx';
-import { randomStream } from '../../validate/random.ts';
+import { randomStream } from '@slipway/core';
 import { uniform } from './run.ts';
 
 interface Value {

@@ -1,9 +1,8 @@
 /** Runs models in tests and says how far outputs are apart. */
 import path from 'node:path';
-import { createDataset, type Dataset, type Tensor, type Tensors } from '@slipway/core';
+import { createDataset, type Dataset, randomStream, type Tensor, type Tensors } from '@slipway/core';
 import { encodeModel, initializerOf, type Initializer, type Model, signatureOf, writeModelFile } from '@slipway/onnx';
 import type { PassContext } from '../../pass.ts';
-import { randomStream } from '../../validate/random.ts';
 
 /** Seeded numbers, uniform in [-1, 1). */
 export function uniform(count: number, seed: number): Float32Array {

@@ -1,7 +1,6 @@
 /** The answer to an inference request: JSON, or JSON followed by the raw bytes of the outputs asked for in binary. */
-import type { Tensor, Tensors } from '@slipway/core';
+import { OIP_DATATYPE, type Tensor, type Tensors } from '@slipway/core';
 import type { JsonWriter } from '../../json/writer.ts';
-import { OIP_DATATYPE } from '../dtypes.ts';
 import type { Reply, ServedVersion } from '../gateway.ts';
 import { encodeBinary } from './binary.ts';
 import type { InferRequest } from './infer-request.ts';

@@ -12,11 +12,11 @@ import {
   type Tensor,
   type Tensors,
   type TensorSpec,
+  dtypeOfDatatype,
 } from '@slipway/core';
 import { Numbers } from '../../json/numbers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../json/parse.ts';
 import { readTensor } from '../../json/tensor.ts';
-import { dtypeOfDatatype } from '../dtypes.ts';
 import { decodeBinary, decodeBrainFloat } from './binary.ts';
 
 interface RequestedOutput {

@@ -2,12 +2,11 @@
  * Open Inference Protocol v2 (REST) with Triton's binary tensor and model repository extensions: `/v2/…`.
  * Health answers are empty, as Triton's are: clients look at the status only.
  */
-import { fail } from '@slipway/core';
+import { fail, OIP_DATATYPE, type VersionState } from '@slipway/core';
 import type { Endpoint, Exchange } from '../../http/exchange.ts';
 import { isObject, JsonParser } from '../../json/parse.ts';
 import { JsonWriter } from '../../json/writer.ts';
-import { OIP_DATATYPE } from '../dtypes.ts';
-import { type Gateway, LATEST, type Selector, type VersionState } from '../gateway.ts';
+import { type Gateway, LATEST, type Selector } from '../gateway.ts';
 import { pathSegments, versionOf } from '../path.ts';
 import { writeInferReply } from './infer-reply.ts';
 import { type InferRequest, jsonLength, readInferRequest, readRawRequest } from './infer-request.ts';

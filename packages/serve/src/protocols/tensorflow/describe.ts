@@ -1,7 +1,7 @@
 /** What TensorFlow Serving says about a model: the state of its versions, and its signature. */
-import type { Signature, TensorSpec } from '@slipway/core';
-import { TENSORFLOW_DTYPE } from '../dtypes.ts';
-import type { VersionState, VersionStatus } from '../gateway.ts';
+import type { Signature, TensorSpec, VersionState } from '@slipway/core';
+import { TENSORFLOW_DTYPE } from './dtypes.ts';
+import type { VersionStatus } from '../gateway.ts';
 import { SIGNATURE_NAME } from './predict-request.ts';
 
 const STATE: Readonly<Record<VersionState, string>> = {
