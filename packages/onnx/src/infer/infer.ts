@@ -103,7 +103,8 @@ class Run {
     const constant = isOp(node, 'Constant') ? constantValue(node) : undefined;
     if (constant !== undefined) this.#constants.set(output, constant);
     try {
-      const value = knownResult(node, context);
+      const type = this.types.get(output);
+      const value = knownResult(node, context, isTensorType(type) ? type.dtype : undefined);
       if (value !== undefined && output !== '') this.#values.set(output, value);
     } catch (error) {
       if (!(error instanceof CannotInfer)) throw error;

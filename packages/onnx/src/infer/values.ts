@@ -1,21 +1,37 @@
 /**
  * Shape arithmetic: the operators exporters use to compute shapes at run time (Shape, Gather, Concat, …), evaluated on
  * small integer tensors whose elements may be symbols. This is how `Reshape(x, Concat(Shape(x)[0], -1))` keeps `batch`.
+ *
+ * A number is what the engine computes, or it is not given: values end where floats begin (the rules are those of integers),
+ * and an element that its type cannot hold is unknown. 64-bit integers beyond 2^53 were saturated on reading: they may be
+ * moved, because a Slice reads them as "to the end", but nothing is computed from them.
  */
 import { constantValue } from '../graph/eliminate.ts';
 import { countOf, integersOf } from '../ir/elements.ts';
+import type { OnnxDType } from '../ir/dtype.ts';
 import type { Initializer } from '../ir/initializer.ts';
 import { getInt, type Node } from '../ir/node.ts';
 import { type Dim, isFixed, UNKNOWN_DIM } from '../ir/type.ts';
 import { type KnownValue, MAX_KNOWN_ELEMENTS, type NodeContext, normalAxis } from './context.ts';
 import { sliceRange, sliceSpecs } from './indexing.ts';
 
-const INTEGERS: readonly string[] = ['int64', 'int32', 'int16', 'int8', 'uint8', 'uint16', 'uint32', 'uint64', 'bool'];
+/** What an element can be. Beyond ±(2^53 − 1) numbers are not exact, whatever the type. */
+const RANGES: Readonly<Partial<Record<OnnxDType, readonly [number, number]>>> = {
+  int64: [Number.MIN_SAFE_INTEGER, Number.MAX_SAFE_INTEGER],
+  int32: [-(2 ** 31), 2 ** 31 - 1],
+  int16: [-(2 ** 15), 2 ** 15 - 1],
+  int8: [-128, 127],
+  uint8: [0, 255],
+  uint16: [0, 2 ** 16 - 1],
+  uint32: [0, 2 ** 32 - 1],
+  uint64: [0, Number.MAX_SAFE_INTEGER],
+  bool: [0, 1],
+};
 
 /** The value of a constant, when it is a small integer tensor in memory. */
 export function knownConstant(constant: Initializer): KnownValue | undefined {
   const { dims, dtype, data } = constant;
-  if (dims.length > 1 || !INTEGERS.includes(dtype) || data.kind === 'external') return undefined;
+  if (dims.length > 1 || RANGES[dtype] === undefined || data.kind === 'external') return undefined;
   if (countOf(constant) > MAX_KNOWN_ELEMENTS) return undefined;
   return { rank: dims.length === 0 ? 0 : 1, elements: integersOf(constant) };
 }
@@ -26,17 +42,22 @@ const list = (elements: readonly Dim[]): KnownValue => ({ rank: 1, elements });
 
 const passThrough: ValueRule = (c) => c.value(0);
 
+/** True for what stands for a 64-bit integer that may be any beyond it. */
+export const isSaturated = (element: Dim): boolean => isFixed(element) && Math.abs(element) >= Number.MAX_SAFE_INTEGER;
+
+/** An operand to compute with. */
+const exact = (element: Dim | undefined): Dim =>
+  element === undefined || isSaturated(element) ? UNKNOWN_DIM : element;
+
 function arithmetic(compute: (a: number, b: number) => number, symbolic: (a: Dim, b: Dim) => Dim): ValueRule {
   return (c) => {
     const [a, b] = [c.value(0), c.value(1)];
     if (a === undefined || b === undefined) return undefined;
     const length = Math.max(a.elements.length, b.elements.length);
-    const at = ({ elements }: KnownValue, index: number): Dim =>
-      elements[elements.length === 1 ? 0 : index] ?? UNKNOWN_DIM;
+    const at = ({ elements }: KnownValue, index: number): Dim => exact(elements[elements.length === 1 ? 0 : index]);
     const elements = Array.from({ length }, (_, index): Dim => {
       const [left, right] = [at(a, index), at(b, index)];
-      const result = isFixed(left) && isFixed(right) ? compute(left, right) : symbolic(left, right);
-      return isFixed(result) && !Number.isSafeInteger(result) ? UNKNOWN_DIM : result;
+      return isFixed(left) && isFixed(right) ? compute(left, right) : symbolic(left, right);
     });
     return { rank: a.rank === 0 && b.rank === 0 ? 0 : 1, elements };
   };
@@ -99,12 +120,13 @@ const product: ValueRule = (c) => {
   if (value === undefined) return undefined;
   const axes = c.integersFrom('axes', 1);
   if (axes === undefined || axes?.some((axis) => normalAxis(axis, 1) !== 0) === true) return undefined;
-  const fixed = value.elements.every(isFixed) ? value.elements.reduce((a, b) => a * b, 1) : UNKNOWN_DIM;
+  const factors = value.elements.map(exact);
+  const fixed = factors.every(isFixed) ? factors.reduce((a, b) => a * b, 1) : UNKNOWN_DIM;
   return { rank: getInt(c.node, 'keepdims', 1) === 1 ? 1 : 0, elements: [fixed] };
 };
 
 const range: ValueRule = (c) => {
-  const [start, limit, delta] = [0, 1, 2].map((index) => c.value(index)?.elements[0]);
+  const [start, limit, delta] = [0, 1, 2].map((index) => exact(c.value(index)?.elements[0]));
   if (!isFixed(start) || !isFixed(limit) || !isFixed(delta) || delta === 0) return undefined;
   const count = Math.max(0, Math.ceil((limit - start) / delta));
   return count > MAX_KNOWN_ELEMENTS
@@ -145,6 +167,11 @@ const where: ValueRule = (c) => {
   return { rank: Math.max(condition.rank, a.rank, b.rank) as 0 | 1, elements };
 };
 
+const modulo: ValueRule = (c) => {
+  const isTruncated = getInt(c.node, 'fmod', 0) !== 0;
+  return arithmetic((a, b) => (b === 0 ? NaN : isTruncated ? a % b : a - Math.floor(a / b) * b), unknown)(c);
+};
+
 const rules: Readonly<Record<string, ValueRule>> = {
   Add: arithmetic(
     (a, b) => a + b,
@@ -162,7 +189,7 @@ const rules: Readonly<Record<string, ValueRule>> = {
     (a, b) => (b === 0 ? NaN : Math.trunc(a / b)),
     (a, b) => (b === 1 ? a : UNKNOWN_DIM),
   ),
-  Mod: arithmetic((a, b) => (b === 0 ? NaN : a - Math.floor(a / b) * b), unknown),
+  Mod: modulo,
   Min: arithmetic(Math.min, unknown),
   Max: arithmetic(Math.max, unknown),
   Equal: arithmetic(
@@ -187,8 +214,12 @@ const rules: Readonly<Record<string, ValueRule>> = {
 };
 
 /** The value of the node's only output, when it is an integer tensor whose elements can be followed. */
-export function knownResult(node: Node, context: NodeContext): KnownValue | undefined {
-  if (node.domain !== '' || node.outputs.length !== 1) return undefined;
+export function knownResult(node: Node, context: NodeContext, dtype: OnnxDType | undefined): KnownValue | undefined {
+  const range = dtype === undefined ? undefined : RANGES[dtype];
+  if (range === undefined || node.domain !== '' || node.outputs.length !== 1) return undefined;
   const value = Object.hasOwn(rules, node.op) ? rules[node.op]?.(context) : undefined;
-  return value !== undefined && value.elements.length <= MAX_KNOWN_ELEMENTS ? value : undefined;
+  if (value === undefined || value.elements.length > MAX_KNOWN_ELEMENTS) return undefined;
+  const [least, most] = range;
+  const held = (element: Dim): boolean => (isFixed(element) ? element >= least && element <= most : dtype !== 'bool');
+  return { rank: value.rank, elements: value.elements.map((element) => (held(element) ? element : UNKNOWN_DIM)) };
 }

@@ -9,13 +9,12 @@
 import { definedNames, subgraphsOf } from '../graph/scope.ts';
 import { CannotInfer, type KnownValue, NodeContext } from '../infer/context.ts';
 import { inferShapes } from '../infer/infer.ts';
-import { knownConstant, knownResult } from '../infer/values.ts';
+import { isSaturated, knownConstant, knownResult } from '../infer/values.ts';
 import type { Graph } from '../ir/graph.ts';
 import type { Initializer } from '../ir/initializer.ts';
 import { type Model, opsetOf } from '../ir/model.ts';
-import type { OnnxDType } from '../ir/dtype.ts';
-import { getInt, isOp, type Node } from '../ir/node.ts';
-import { isFixed, isTensorType, type TensorType, type ValueType } from '../ir/type.ts';
+import type { Node } from '../ir/node.ts';
+import { isTensorType, type TensorType, type ValueType } from '../ir/type.ts';
 
 export class Facts {
   readonly opset: number;
@@ -70,43 +69,18 @@ export class Facts {
   }
 
   #follow(node: Node, model: Model): KnownValue | undefined {
-    // Values are followed through integers alone: rules for division and the like are those of integers.
-    if (![...node.inputs.slice(0, 1), ...node.outputs].every((name) => name === '' || this.#isFollowed(node, name))) {
-      return undefined;
-    }
-    if (isOp(node, 'Mod') && getInt(node, 'fmod', 0) !== 0) return undefined;
-    const operands = isOp(node, 'Slice') ? node.inputs.slice(0, 1) : node.inputs;
-    const saturated = operands.map((name) => this.value(name)).some((value) => value && !isInRange(value, 'int64'));
-    if (saturated) return undefined;
     const context = new NodeContext(node, model.opsets.get(node.domain) ?? 0, {
       type: (name) => this.type(name) ?? null,
       value: (name) => this.value(name),
       constant: (name) => this.outerConstant(name),
     });
     try {
-      const value = knownResult(node, context);
-      const dtype = this.type(node.outputs[0] ?? '')?.dtype;
-      return value !== undefined && dtype !== undefined && isInRange(value, dtype) ? value : undefined;
+      const value = knownResult(node, context, this.type(node.outputs[0] ?? '')?.dtype);
+      // "To the end" is good for inferring a shape and no number to write into a model.
+      return value?.elements.some(isSaturated) === true ? undefined : value;
     } catch (error) {
       if (error instanceof CannotInfer) return undefined;
       throw error;
     }
   }
-
-  #isFollowed(node: Node, name: string): boolean {
-    if (isOp(node, 'Shape') || isOp(node, 'Size')) return true;
-    const dtype = this.type(name)?.dtype;
-    return dtype === 'int64' || dtype === 'int32' || dtype === 'bool';
-  }
-}
-
-/**
- * True when every element that is a number is one that `dtype` has, and is that number: 64-bit integers beyond 2^53 were
- * saturated on reading, which means "to the end" in a Slice and nothing anywhere else.
- */
-function isInRange({ elements }: KnownValue, dtype: OnnxDType): boolean {
-  return elements.filter(isFixed).every((element) => {
-    if (dtype === 'bool') return element === 0 || element === 1;
-    return dtype === 'int32' ? element === (element | 0) : Math.abs(element) < Number.MAX_SAFE_INTEGER;
-  });
 }
