@@ -4,13 +4,12 @@
  * Signals: the first SIGINT or SIGTERM aborts the verb, which then has its grace time to clean up; the second ends the process at
  * once. npm, npx and the launcher each pass a signal on, so a signal arriving again within ECHO_MS is the same key press.
  */
-import { asSlipwayError, EXIT } from '@slipway/core';
+import { asSlipwayError, EXIT, slipwayVersion } from '@slipway/core';
 import { createContext } from './frame/context.ts';
 import { failureDocument, failureText } from './frame/failure.ts';
 import { formatJson } from './frame/json.ts';
 import { parse } from './frame/program.ts';
 import { styleFor } from './frame/style.ts';
-import { version } from './frame/version.ts';
 import { verbs } from './verbs/index.ts';
 
 const GRACE_MS = 3000;
@@ -28,8 +27,8 @@ export async function main(argv: readonly string[]): Promise<number> {
   try {
     const request = parse(verbs, argv, styles.out);
     if (request.kind === 'version') {
-      if (json) document({ version: version() });
-      else stdout.write(`${version()}\n`);
+      if (json) document({ version: slipwayVersion() });
+      else stdout.write(`${slipwayVersion()}\n`);
       return EXIT.ok;
     }
     if (request.kind === 'help') {

@@ -134,6 +134,11 @@ describe('what a wrong config is told', () => {
     ],
     ['a recipe that is a name', { ...base, recipe: 'optimize' }, 'recipe: must be a list or an object, not "optimize"'],
     [
+      'a candidate named source',
+      { ...base, recipe: search({ source: [optimize()] }) },
+      'recipe.candidates.source: is the name of the unchanged model, which is always measured',
+    ],
+    [
       'a misspelt option inside a search',
       { ...base, recipe: search({ a: [{ pass: 'optimize', levl: 'basic' } as never] }) },
       'recipe.candidates.a[0]: unknown key "levl", did you mean "level"?',

@@ -32,8 +32,15 @@ const dataSource = z
 export const METRICS = ['accuracy'] as const;
 export const OBJECTIVES = ['latency', 'size', 'accuracy'] as const;
 
+/** The name of the unchanged model among the candidates. */
+export const SOURCE_CANDIDATE = 'source';
+const candidateName = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9+._-]*$/)
+  .refine((name) => name !== SOURCE_CANDIDATE, 'is the name of the unchanged model, which is always measured');
+
 const searchSchema = z.strictObject({
-  candidates: z.record(z.string().regex(/^[a-z0-9][a-z0-9+._-]*$/), z.array(passSchema)).describe('Recipes by name.'),
+  candidates: z.record(candidateName, z.array(passSchema)).describe('Recipes by name.'),
 });
 
 const gatesSchema = z.strictObject({

@@ -13,6 +13,7 @@ export {
   type Objective,
   OBJECTIVES,
   search,
+  SOURCE_CANDIDATE,
   type UserConfig,
 } from './config.ts';
 export { createDataset, type Dataset, findOverlap, fixedBatch, rowsOf } from './data/dataset.ts';
@@ -119,3 +120,4 @@ export {
   type Tensors,
   tensor,
 } from './tensor.ts';
+export { slipwayVersion } from './version.ts';

@@ -119,7 +119,7 @@ export interface Report {
   readonly metric: Metric;
   readonly objective: Objective;
   readonly gates: Gates;
-  /** Which candidate each objective would choose; null when none passed. */
+  /** Which candidate each objective would choose; null when none passed, or what it looks at was not measured. */
   readonly choices: Readonly<Record<Objective, string | null>>;
   readonly winner: string | null;
   readonly release: { readonly digest: Digest; readonly version: number } | null;

@@ -2,7 +2,7 @@
  * The server: sources, catalog, protocols and two listeners, put together. It listens at once, so that health can be
  * asked while models load, and says through `ready` when there is something to ask.
  */
-import { asSlipwayError, type ServerStatus, type SlipwayError } from '@slipway/core';
+import { asSlipwayError, type ServerStatus, type SlipwayError, slipwayVersion } from '@slipway/core';
 import { cpuPlan } from '@slipway/runtime';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
@@ -40,7 +40,6 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-const VERSION = '0.1.0';
 /** A model nobody serves must not become a label: the client chooses its name. */
 const UNKNOWN_MODEL = '_unknown';
 
@@ -66,6 +65,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
         error.httpStatus === 503 ? 'unavailable' : 'client_error',
       ),
   });
+  const version = slipwayVersion();
   const listener = (host: string, port: number, router: Router): HttpListener =>
     new HttpListener({
       host,
@@ -99,13 +99,13 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     settings.restPort,
     protocolRouter([
       new TensorFlowRoutes(gateway),
-      new InferenceRoutes(gateway, { name: 'slipway', version: VERSION }),
+      new InferenceRoutes(gateway, { name: 'slipway', version }),
       new PlainRoutes(gateway),
     ]),
   );
   let closing: Promise<void> | null = null;
   const status = (): Promise<ServerStatus> =>
-    serverStatus(catalog, { version: VERSION, startedAt, draining: closing !== null, clock });
+    serverStatus(catalog, { version, startedAt, draining: closing !== null, clock });
   const registry = metricsRegistry({ catalog, http, unrouted });
   const adminListener = listener(
     settings.adminHost,

@@ -1,11 +1,17 @@
 /** What became of a candidate, as far as it got, in the words and figures of the report. */
-import type { CandidateReport, Latency, PassSpec, Proportion, SlipwayError } from '@slipway/core';
+import {
+  type CandidateReport,
+  type Latency,
+  type PassSpec,
+  type Proportion,
+  type SlipwayError,
+  SOURCE_CANDIDATE,
+} from '@slipway/core';
 import { formatShare } from '../report/format.ts';
 import { ratioInterval } from '../validate/compare.ts';
 import type { Evaluation } from '../validate/evaluate.ts';
 import { wilson } from '../validate/interval.ts';
 import type { Contender } from './choose.ts';
-import { SOURCE } from './choose.ts';
 import type { BuildContext } from './context.ts';
 import type { BuildData } from './data.ts';
 import type { Measured, Subject } from './measure.ts';
@@ -57,7 +63,7 @@ function accuracyOf(evaluation: Evaluation | undefined): Proportion | null {
 function latencyOf(name: string, measured: Measured | undefined, seed: number): Latency | null {
   if (measured === undefined) return null;
   const ones = new Float64Array(measured.relative.length).fill(1);
-  const versusSource = name === SOURCE ? null : ratioInterval(measured.relative, ones, seed);
+  const versusSource = name === SOURCE_CANDIDATE ? null : ratioInterval(measured.relative, ones, seed);
   return { ...measured.summary, versusSource, cached: measured.cached };
 }
 

@@ -17,6 +17,7 @@ import {
   type Release,
   type Report,
   SlipwayError,
+  SOURCE_CANDIDATE,
   systemClock,
 } from '@slipway/core';
 import { hostFacts } from '@slipway/runtime';
@@ -25,7 +26,6 @@ import { describeCandidate, type Outcome } from './account.ts';
 import { assemble } from './assemble.ts';
 import { openCache } from './cache.ts';
 import { makeCandidate, type Made } from './candidate.ts';
-import { SOURCE } from './choose.ts';
 import { type BuildContext, sessionOf, teller, toolVersions } from './context.ts';
 import { loadData } from './data.ts';
 import { groupBySize } from './groups.ts';
@@ -49,10 +49,6 @@ export async function build(config: Config, hooks: BuildHooks = {}): Promise<Bui
   const clock = hooks.clock ?? systemClock;
   const signal = hooks.signal ?? new AbortController().signal;
   const started = clock.now();
-  if (Object.hasOwn(config.candidates, SOURCE)) {
-    const problem = `recipe: a candidate cannot be named "${SOURCE}": that is the unchanged model, which is always measured`;
-    throw fail('CONFIG_INVALID', { path: config.file, problem });
-  }
   // First, so that a damaged store is known before an hour of work and not after.
   const store = await openStore(config.store);
   const cache = await openCache(besideStore(config.store, 'cache'), log);
@@ -112,7 +108,7 @@ async function prepare(context: BuildContext): Promise<{ outcomes: readonly Outc
     } catch (error) {
       context.signal.throwIfAborted();
       const problem = asSlipwayError(error);
-      if (name === SOURCE || FATAL.has(problem.code)) throw problem;
+      if (name === SOURCE_CANDIDATE || FATAL.has(problem.code)) throw problem;
       log.info({ candidate: name, code: problem.code, problem: problem.message }, 'a candidate cannot be made or run');
       outcomes.set(name, { name, passes, error: problem });
       return null;
@@ -120,7 +116,7 @@ async function prepare(context: BuildContext): Promise<{ outcomes: readonly Outc
   };
 
   const made: Made[] = [];
-  const recipes = Object.entries({ [SOURCE]: [], ...config.candidates });
+  const recipes = Object.entries({ [SOURCE_CANDIDATE]: [], ...config.candidates });
   for (const [i, [name, passes]] of recipes.entries()) {
     outcomes.set(name, { name, passes });
     tell('passes', name, 'applying passes', i / recipes.length);
@@ -167,7 +163,7 @@ async function prepare(context: BuildContext): Promise<{ outcomes: readonly Outc
     const outcome = outcomes.get(name);
     if (outcome === undefined) continue;
     if (!(result instanceof SlipwayError)) outcomes.set(name, { ...outcome, measured: result });
-    else if (name === SOURCE) throw result;
+    else if (name === SOURCE_CANDIDATE) throw result;
     else outcomes.set(name, { name, passes: outcome.passes, error: result });
   }
   const accounts = [...outcomes.values()].map((outcome) => describeCandidate(outcome, data, context));

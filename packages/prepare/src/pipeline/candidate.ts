@@ -2,11 +2,10 @@
  * Make a candidate: apply the passes of a recipe one after the other. Every pass is a stage of its own, so two recipes
  * that begin alike share what they share.
  */
-import { type Dataset, fail, type LineageStep, type PassSpec } from '@slipway/core';
+import { type Dataset, fail, type LineageStep, type PassSpec, SOURCE_CANDIDATE } from '@slipway/core';
 import type { Imported } from '../import/import.ts';
 import type { Pass } from '../pass.ts';
 import { PASSES } from '../passes/index.ts';
-import { SOURCE } from './choose.ts';
 import type { BuildContext } from './context.ts';
 import { loadModel, type ModelFiles, saveModel } from './model-files.ts';
 import { runModel } from './runners.ts';
@@ -35,7 +34,7 @@ export async function makeCandidate(
     model: imported.model,
     steps: [imported.step],
     // What import did is said once, of the source.
-    notes: name === SOURCE ? imported.notes : [],
+    notes: name === SOURCE_CANDIDATE ? imported.notes : [],
   };
   for (const [i, spec] of passes.entries()) {
     context.signal.throwIfAborted();

@@ -4,11 +4,15 @@
  * The source is a candidate like any other, with one privilege: a candidate must be measurably better than it, or the
  * source stays. Nobody should run a changed model for a difference that is noise. Size is exact and needs no evidence.
  */
-import type { CandidateReport, Objective, RatioInterval, Verdict } from '@slipway/core';
+import {
+  type CandidateReport,
+  type Objective,
+  type RatioInterval,
+  SOURCE_CANDIDATE,
+  type Verdict,
+} from '@slipway/core';
 import { describeGate, formatBytes, formatChange, formatSpeed } from '../report/format.ts';
 import { type Difference, judgeAnswers, judgeRatio, ratioInterval } from '../validate/compare.ts';
-
-export const SOURCE = 'source';
 
 /** What is known of a candidate beyond its report: the evidence behind the figures. */
 interface Evidence {
@@ -60,11 +64,16 @@ function figure(objective: Objective, { report }: Contender): number {
   return -(report.accuracy?.value ?? -Infinity);
 }
 
+/** True when there is a figure for what the objective looks at. */
+export function isMeasured(objective: Objective, contender: Contender): boolean {
+  return Number.isFinite(figure(objective, contender));
+}
+
 /** The best of those that passed, or null. */
 export function choose(objective: Objective, passed: readonly Contender[], seed: number): Contender | null {
   const [best] = [...passed].sort((a, b) => figure(objective, a) - figure(objective, b) || bytesOf(a) - bytesOf(b));
   if (best === undefined) return null;
-  const source = passed.find(({ report }) => report.name === SOURCE);
+  const source = passed.find(({ report }) => report.name === SOURCE_CANDIDATE);
   if (source !== undefined) return compare(objective, best, source, seed) === 'better' ? best : source;
   // Among candidates that cannot be told apart, the smaller one costs less to move and keep.
   const equals = passed.filter((other) => other === best || compare(objective, other, best, seed) === 'same');
@@ -100,7 +109,10 @@ const UNIMPROVED: Readonly<Record<Objective, string>> = {
 };
 
 function whyItWon(objective: Objective, winner: Contender, source: Contender, passed: readonly Contender[]): string {
-  if (winner === source) return passed.length === 1 ? 'the only candidate that passed' : UNIMPROVED[objective];
+  if (winner === source) {
+    if (passed.length === 1) return 'the only candidate that passed';
+    return isMeasured(objective, source) ? UNIMPROVED[objective] : `${objective} was not measured`;
+  }
   const against = advantage(objective, winner, source);
   const only =
     passed.length === 1

@@ -1,7 +1,6 @@
 /** What every stage of one build shares. */
-import type { Clock, Config, Logger } from '@slipway/core';
+import { type Clock, type Config, type Logger, slipwayVersion } from '@slipway/core';
 import { cpuPlan, onnxruntimeVersion, type SessionOptions } from '@slipway/runtime';
-import { slipwayVersion } from '../version.ts';
 import type { StageCache } from './cache.ts';
 import type { BuildHooks, BuildStage } from './hooks.ts';
 

@@ -6,13 +6,12 @@
  * A group is measured again in every build unless the very same models were measured in the same way on the same host;
  * then the earlier figures are taken and marked as such.
  */
-import { asSlipwayError, fixedBatch, type Latency, SlipwayError } from '@slipway/core';
+import { asSlipwayError, fixedBatch, type Latency, SlipwayError, SOURCE_CANDIDATE } from '@slipway/core';
 import { hostFacts, type Runner } from '@slipway/runtime';
 import { measureInterleaved } from '../validate/latency.ts';
 import { summarizeTimes, type TimeSummary } from '../validate/quantile.ts';
 import type { Assembled } from './assemble.ts';
 import type { Made } from './candidate.ts';
-import { SOURCE } from './choose.ts';
 import type { BuildContext } from './context.ts';
 import type { BuildData } from './data.ts';
 import type { Examined } from './examine.ts';
@@ -47,7 +46,9 @@ export async function measure(
   const groups = groupBySize(bytesOf(source), candidates, bytesOf, context.memoryBytes);
   for (const [i, group] of groups.entries()) {
     const measured = await measureGroup([source, ...group], data, context, { index: i, count: groups.length });
-    for (const [name, result] of measured) if (name !== SOURCE || !results.has(name)) results.set(name, result);
+    for (const [name, result] of measured) {
+      if (name !== SOURCE_CANDIDATE || !results.has(name)) results.set(name, result);
+    }
   }
   return results;
 }
@@ -87,7 +88,7 @@ async function measureGroup(
   const results = new Map<string, Measured | SlipwayError>();
   const stored = found?.value ?? (await run(group, data, settings, context, turn, results));
   if (found === null && results.size === 0) await cache.stage('latency', material, () => Promise.resolve(stored));
-  const sourceMs = stored[SOURCE]?.roundMs ?? [];
+  const sourceMs = stored[SOURCE_CANDIDATE]?.roundMs ?? [];
   for (const [name, { timesMs, roundMs, peakRssBytes }] of Object.entries(stored)) {
     const summary = summarizeTimes(Float64Array.from(timesMs), batch, session.threads);
     const relative = Float64Array.from(roundMs, (ms, round) => ms / (sourceMs[round] ?? ms));

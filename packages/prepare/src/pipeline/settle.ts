@@ -1,11 +1,18 @@
 /** From measured candidates to the report: gates, the choice of every objective, verdicts, reasons. */
 import path from 'node:path';
-import { type CandidateReport, type Objective, OBJECTIVES, type Report, REPORT_SCHEMA } from '@slipway/core';
+import {
+  type CandidateReport,
+  type Objective,
+  OBJECTIVES,
+  type Report,
+  REPORT_SCHEMA,
+  SOURCE_CANDIDATE,
+} from '@slipway/core';
 import { hostFacts } from '@slipway/runtime';
 import type { Imported } from '../import/import.ts';
 import { compressorName } from '../validate/size.ts';
 import type { Account } from './account.ts';
-import { choose, type Contender, judge, SOURCE } from './choose.ts';
+import { choose, type Contender, isMeasured, judge } from './choose.ts';
 import type { BuildContext } from './context.ts';
 import type { BuildData } from './data.ts';
 import { besideStore } from './files.ts';
@@ -18,7 +25,7 @@ export function settle(
   context: BuildContext,
 ): Report {
   const { config, clock, tools } = context;
-  const reference = accounts.find(({ report }) => report.name === SOURCE);
+  const reference = accounts.find(({ report }) => report.name === SOURCE_CANDIDATE);
   const gated = accounts.map((account) => ({
     ...account,
     report: { ...account.report, gates: gatesOf(account, reference ?? account, context) },
@@ -27,7 +34,7 @@ export function settle(
   const passed = measured.filter(({ report }) => report.gates.every((gate) => gate.passed));
   const pick = (objective: Objective): Contender | null => choose(objective, passed, config.seed);
   const winner = pick(config.objective);
-  const source = gated.find(({ report }) => report.name === SOURCE);
+  const source = gated.find(({ report }) => report.name === SOURCE_CANDIDATE);
   const candidates = gated.map((account): CandidateReport => {
     const { error } = account.outcome;
     if (error !== undefined) {
@@ -36,7 +43,10 @@ export function settle(
     const field = { source: source ?? account, winner, passed };
     return { ...account.report, ...judge(config.objective, account, field, config.seed) };
   });
-  const named = (objective: Objective): [Objective, string | null] => [objective, pick(objective)?.report.name ?? null];
+  const named = (objective: Objective): [Objective, string | null] => {
+    const picked = pick(objective);
+    return [objective, picked !== null && isMeasured(objective, picked) ? picked.report.name : null];
+  };
   return {
     schema: REPORT_SCHEMA,
     name: config.name,

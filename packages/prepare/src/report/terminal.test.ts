@@ -54,6 +54,12 @@ describe('the terminal table', () => {
     expect(stripped).toBe(renderReport(digitsReport(), { width: 80, color: false }));
   });
 
+  it('says what was not measured instead of what it would pick', () => {
+    const choices = { latency: 'source', size: 'int8-dynamic', accuracy: null };
+    const text = renderReport({ ...digitsReport(), choices }, { width: 120, color: false });
+    expect(text).toContain('latency → source, size → int8-dynamic, accuracy was not measured.');
+  });
+
   it('says plainly that nothing was released', () => {
     const choices = { latency: null, size: null, accuracy: null };
     const text = renderReport({ ...digitsReport(), winner: null, release: null, choices }, { width: 80, color: false });

@@ -127,9 +127,9 @@ function fit(candidates: readonly CandidateReport[], width: number): readonly Co
 function footer(report: Report, width: number, style: Style): string[] {
   const { latency, size, accuracy } = report.choices;
   if (latency === null && size === null && accuracy === null) return [style.bad('Nothing was released.')];
-  const choices = (['latency', 'size', 'accuracy'] as const).flatMap((objective) => {
+  const choices = (['latency', 'size', 'accuracy'] as const).map((objective) => {
     const name = report.choices[objective];
-    return name === null ? [] : [`${objective} → ${name}`];
+    return name === null ? `${objective} was not measured` : `${objective} → ${name}`;
   });
   const differ = new Set([latency, size, accuracy].filter((name) => name !== null)).size > 1;
   const lead = differ ? 'The objective decides: ' : 'Every objective chooses the same: ';

@@ -1,5 +1,5 @@
 /** The table of candidates: figures, verdict, reason, and on demand gates, passes, notes. */
-import type { CandidateReport, Report } from '@slipway/core';
+import { type CandidateReport, type Report, SOURCE_CANDIDATE } from '@slipway/core';
 import {
   describeGate,
   formatAccuracy,
@@ -15,7 +15,7 @@ import { markup, type Markup } from './markup.ts';
 const none = markup`<span class="faint">–</span>`;
 
 export function candidatesSection(report: Report): Markup {
-  const source = report.candidates.find((c) => c.name === 'source');
+  const source = report.candidates.find((c) => c.name === SOURCE_CANDIDATE);
   return markup`<section class="card"><h2>Candidates</h2>
 <p class="note">Latency was measured in interleaved rounds, so that what else the machine did hits all candidates alike. Ratios carry a 99 % interval.</p>
 <div class="scroll"><table><thead><tr><th>candidate</th><th>verdict</th><th>size</th><th>zstd</th><th>accuracy</th><th>p50</th><th>p99</th><th>time vs source</th><th>SQNR</th><th>same class</th><th>peak memory</th></tr></thead>

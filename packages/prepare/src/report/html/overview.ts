@@ -1,5 +1,5 @@
 /** The top of the page: what came of the build, in a sentence and a few figures. */
-import { type CandidateReport, type Objective, OBJECTIVES, type Report } from '@slipway/core';
+import { type CandidateReport, type Objective, OBJECTIVES, type Report, SOURCE_CANDIDATE } from '@slipway/core';
 import { formatAccuracy, formatBytes, formatChange, formatCount, formatCpu, formatMs, formatSpeed } from '../format.ts';
 import { markup, type Markup } from './markup.ts';
 
@@ -32,10 +32,10 @@ function outcome(report: Report, winner: CandidateReport | undefined): Markup {
 
 /** The figures of the winner, or of the source when nothing won, each against the source. */
 export function figuresSection(report: Report): Markup | null {
-  const source = report.candidates.find((c) => c.name === 'source');
+  const source = report.candidates.find((c) => c.name === SOURCE_CANDIDATE);
   const shown = report.candidates.find((c) => c.name === report.winner) ?? source;
   if (shown === undefined) return null;
-  const isSource = shown.name === 'source';
+  const isSource = shown.name === SOURCE_CANDIDATE;
   const against = (value: number | undefined, reference: number | undefined): Markup =>
     isSource || value === undefined || reference === undefined
       ? markup`${isSource ? 'the source' : ''}`
@@ -83,7 +83,7 @@ export function choicesSection(report: Report): Markup | null {
     const chosen = objective === report.objective;
     const figures = report.candidates.find((c) => c.name === name);
     return markup`<div class="card tile pick ${chosen ? 'chosen' : ''}"><p class="over">${TITLES[objective]}${chosen ? ' · your objective' : ''}</p>
-<p class="value">${name ?? '–'}</p><p class="under">${figures === undefined ? '' : figure(objective, figures)}</p></div>`;
+<p class="value">${name ?? '–'}</p><p class="under">${figures === undefined ? `${objective} not measured` : figure(objective, figures)}</p></div>`;
   });
   return markup`<section><h2>What each objective picks</h2><p class="note">${lead}</p><div class="grid tiles">${cards}</div></section>`;
 }

@@ -65,8 +65,10 @@ describe('the page', () => {
   it('shows similarity when accuracy was not measured', () => {
     const report = digitsReport();
     const candidates = report.candidates.map((c) => ({ ...c, accuracy: null }));
-    const html = renderPage({ ...report, candidates });
+    const choices = { ...report.choices, accuracy: null };
+    const html = renderPage({ ...report, candidates, choices });
     expect(html).toContain('Similarity against latency');
+    expect(html).toContain('<p class="value">–</p><p class="under">accuracy not measured</p>');
     expect(html).not.toContain('NaN');
   });
 

@@ -1,4 +1,4 @@
-/** The version of this package, for lineage and cache keys. */
+/** The version of the product. Every package has the same, so that of this one will do, compiled or not. */
 import { readFileSync } from 'node:fs';
 
 export function slipwayVersion(): string {
