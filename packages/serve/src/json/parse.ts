@@ -272,8 +272,7 @@ export class JsonParser {
         if (sizes[level] === -1) sizes[level] = size;
         else if (sizes[level] !== size) return give();
         if (level === 0) {
-          const values = this.#scratch.slice(base, this.#count);
-          this.#count = base;
+          const values = this.#scratch.subarray(base, this.#count);
           return new Numbers(sizes, values, exact, start, this.#at);
         }
         level--;

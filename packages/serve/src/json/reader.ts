@@ -89,8 +89,9 @@ type Packed =
 
 export function pack(value: JsonValue, transfer: ArrayBuffer[]): Packed {
   if (value instanceof Numbers) {
-    transfer.push(value.values.buffer as ArrayBuffer);
-    return ['numbers', value.shape, value.values, value.exact, value.start, value.end];
+    const values = value.values.slice();
+    transfer.push(values.buffer);
+    return ['numbers', value.shape, values, value.exact, value.start, value.end];
   }
   if (Array.isArray(value)) return ['array', value.map((element) => pack(element, transfer))];
   if (isObject(value)) {

@@ -59,7 +59,7 @@ function fits(value: Numbers, spec: TensorSpec): boolean {
 
 /** The numbers as elements of `dtype`; null when one of them is not, and deserves an error. */
 function convert(values: Float64Array, dtype: NumericDType): Tensor['data'] | null {
-  if (dtype === 'float64') return values;
+  if (dtype === 'float64') return values.slice();
   const limit = OVERFLOW[dtype];
   if (limit !== undefined) {
     for (let i = 0; i < values.length; i++) {
