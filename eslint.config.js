@@ -2,7 +2,7 @@ import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['**/dist/**', '**/node_modules/**', '**/generated/**', '**/.slipway/**', 'tools/dependency-cruiser.cjs'] },
+  { ignores: ['**/dist/**', '**/node_modules/**', '**/generated/**', '**/.slipway/**', '**/.venv/**', '**/.cache/**', 'tools/dependency-cruiser.cjs'] },
   js.configs.recommended,
   ...tseslint.configs.strictTypeChecked,
   {
