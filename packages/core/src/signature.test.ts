@@ -28,6 +28,11 @@ describe('validateInputs', () => {
 
   it.each<[string, Tensors, string]>([
     ['a missing input', { a: good.a, c: good.c }, 'input "b": missing; the model takes float32[batch, 3]'],
+    [
+      'a misspelt input',
+      { a: good.a, B: good.b, c: good.c },
+      'input "B": the model has no such input; it takes "a", "b", "c"',
+    ],
     ['an unknown input', { ...good, d: zeros(1) }, 'input "d": the model has no such input; it takes "a", "b", "c"'],
     [
       'another dtype',

@@ -51,6 +51,16 @@ export function describeSpec(spec: Pick<TensorSpec, 'dtype' | 'shape'>): string 
  * @throws TENSOR_INVALID naming the input
  */
 export function validateInputs(signature: Signature, inputs: Tensors): void {
+  // First, so that a misspelt name is told as one, and not as the absence of another.
+  for (const name of Object.keys(inputs)) {
+    if (!signature.inputs.some((spec) => spec.name === name)) {
+      const known = signature.inputs.map((spec) => `"${spec.name}"`).join(', ');
+      throw fail('TENSOR_INVALID', {
+        where: `input "${name}"`,
+        problem: `the model has no such input; it takes ${known}`,
+      });
+    }
+  }
   const bound = new Map<string, { size: number; where: string }>();
   for (const spec of signature.inputs) {
     const value = Object.hasOwn(inputs, spec.name) ? inputs[spec.name] : undefined;
@@ -81,15 +91,6 @@ export function validateInputs(signature: Signature, inputs: Tensors): void {
         const problem = `dimension "${expected}" is ${actual} here and ${other.size} in ${other.where}`;
         throw fail('TENSOR_INVALID', { where, problem });
       }
-    }
-  }
-  for (const name of Object.keys(inputs)) {
-    if (!signature.inputs.some((spec) => spec.name === name)) {
-      const known = signature.inputs.map((spec) => `"${spec.name}"`).join(', ');
-      throw fail('TENSOR_INVALID', {
-        where: `input "${name}"`,
-        problem: `the model has no such input; it takes ${known}`,
-      });
     }
   }
 }
