@@ -44,6 +44,21 @@ describe.skipIf(!possible)('a store on a disk (skipped where unshare -rm is not 
     expect(ran.code).toBe(1);
     expect(documentOf<ErrorDocument>(ran).error.code).toBe('READ_ONLY');
   });
+
+  it.each([
+    ['has room again', 'size=40k', 'size=64m'],
+    ['can be written again', 'ro', 'rw'],
+  ])('that %s is built to, and nothing of the failure is left', (_, before, after) => {
+    // The document of the first build goes to stderr, so that stdout has one.
+    const again = `mount -o remount,${after} none "${disk}" && ${build} && [ -z "$(ls -A "${disk}/cache/tmp")" ]`;
+    const { status, stdout, stderr } = spawnSync('unshare', mounted(before, `{ ${build} >&2; ${again}; }`), {
+      cwd: project.directory,
+      encoding: 'utf8',
+    });
+    expect(stderr).toMatch(/"code": "(DISK_FULL|READ_ONLY)"/);
+    expect(status).toBe(0);
+    expect(documentOf<{ release: { version: number } }>({ code: status, stdout, stderr }).release.version).toBe(1);
+  });
 });
 
 describe('two builds at once', () => {

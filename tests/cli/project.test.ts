@@ -127,6 +127,14 @@ describe('a config', () => {
     expect(error.message).toMatch(/slipway\.config\.ts:\d: /);
   });
 
+  it('that cannot be read', async () => {
+    const directory = project(null);
+    mkdirSync(path.join(directory, 'slipway.config.ts'));
+    const ran = await slipway(['build', '--config', 'slipway.config.ts', '--json'], { cwd: directory });
+    expect(ran.code).toBe(2);
+    expect(documentOf<ErrorDocument>(ran).error.code).toBe('CONFIG_UNREADABLE');
+  });
+
   it('that throws names the line', async () => {
     const { error } = await build("const a = 1;\nthrow new Error('not today');\nexport default a;\n");
     expect(error.message).toMatch(/slipway\.config\.ts:2: not today/);

@@ -71,6 +71,7 @@ describe('a server', () => {
     const ran = await slipway(['serve', '--model', `digits=${MODEL}`, '--port', port, '--admin-port', '0', '--json']);
     expect(ran.code).toBe(5);
     expect(documentOf<ErrorDocument>(ran).error.code).toBe('PORT_IN_USE');
+    expect((await fetch(`${server.url}/v2/health/ready`)).status).toBe(200);
   });
 });
 

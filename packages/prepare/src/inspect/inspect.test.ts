@@ -2,8 +2,9 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { compileConfig, loadDataset } from '@slipway/core';
-import { buildModel, signatureOf, writeModelFile } from '@slipway/onnx';
+import { compileConfig, loadDataset, SlipwayError } from '@slipway/core';
+import { buildModel, encodeModel, signatureOf, writeModelFile } from '@slipway/onnx';
+import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { build } from '../pipeline/build.ts';
 import { inspectModel } from './inspect.ts';
@@ -53,6 +54,33 @@ describe('inspectModel', () => {
     writeFileSync(file, 'dear diary');
     await expect(inspectModel(file)).rejects.toMatchObject({ code: 'MODEL_FORMAT', params: { path: file } });
     await expect(inspectModel(path.join(directory, 'none.onnx'))).rejects.toMatchObject({ code: 'FILE_NOT_FOUND' });
+  });
+});
+
+describe('a damaged model', () => {
+  it('is inspected or refused, whichever bits flip and wherever it ends', async () => {
+    const file = path.join(directory, 'damaged.onnx');
+    const whole = encodeModel(encoder);
+    const flip = fc.tuple(fc.nat(whole.length - 1), fc.nat(7));
+    const damage = fc.record({ flips: fc.array(flip, { maxLength: 6 }), length: fc.integer({ min: 1, max: 2000 }) });
+    await fc.assert(
+      fc.asyncProperty(damage, async ({ flips, length }) => {
+        const content = Uint8Array.from(whole);
+        for (const [at, bit] of flips) content[at]! ^= 1 << bit;
+        writeFileSync(file, content.subarray(0, length > 1500 ? content.length : length));
+        const error: unknown = await inspectModel(file).then(
+          () => null,
+          (thrown: unknown) => thrown,
+        );
+        if (error !== null) {
+          expect(error).toBeInstanceOf(SlipwayError);
+          expect(error).not.toMatchObject({ code: 'INTERNAL' });
+        }
+      }),
+      { numRuns: 500 },
+    );
+    await writeModelFile(file, encoder);
+    expect((await inspectModel(file)).nodes).toBe(4);
   });
 });
 

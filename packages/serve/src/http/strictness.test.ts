@@ -163,7 +163,10 @@ describe('refused, with the connection closed', () => {
       send(head('Content-Length: 10\r\n') + 'abc'),
       send(''),
     ]);
-    for (const reply of replies) expect(reply.slice(0, 12)).toBe('HTTP/1.1 408');
+    for (const reply of replies) {
+      expect(reply.slice(0, 12)).toBe('HTTP/1.1 408');
+      expect(bodyOf(reply)).toEqual({ error: TEXT, code: TEXT, request_id: TEXT, hint: TEXT });
+    }
     expect(performance.now() - started).toBeLessThan(4000);
     await good();
   });

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { identityModel, oneWeightModel } from '../../testing/onnx.ts';
 import { type Serving, serving } from '../../testing/serving.ts';
 
+const TEXT: unknown = expect.any(String);
 let served: Serving;
 beforeAll(async () => {
   served = await serving({
@@ -145,6 +146,7 @@ describe('binary tensors', () => {
   ] as const)('refuse %s', async (_, json, raw, length, problem) => {
     const { status, json: answer } = await infer('one', json, [...raw], length);
     expect(status).toBe(400);
+    expect(answer).toEqual({ error: TEXT, code: TEXT, request_id: TEXT, hint: TEXT });
     expect(answer.error).toContain(problem);
     expect((await infer('one', { inputs: [input(8)] }, [floats(1, 2)])).status).toBe(200);
   });
