@@ -123,6 +123,7 @@ export const errorTable = define({
   BODY_TOO_LARGE: bad('The body is larger than {limit} bytes', 'Send fewer rows at once, use binary tensors, or raise --max-body-bytes.', 413),
   MEDIA_TYPE_UNSUPPORTED: bad('{problem}', 'Send application/json, or binary tensors as application/octet-stream.', 415),
   REQUEST_TIMEOUT: row('The request was not received within {seconds} s', 408, 'DEADLINE_EXCEEDED', EXIT.timeout, 'Send the body without pauses.'),
+  EXPECTATION_UNKNOWN: bad('The expectation "{expectation}" is not known', 'Send Expect: 100-continue, or no Expect header.', 417),
   HEADERS_TOO_LARGE: bad('{problem}', 'Send fewer or shorter headers.', 431),
   QUEUE_FULL: row('The queue of model "{model}" is full ({rows} rows)', 429, 'RESOURCE_EXHAUSTED', EXIT.error, 'Retry after the time given in Retry-After; add runners or raise the queue bound.'),
   DEADLINE_EXCEEDED: row('The request for model "{model}" did not finish within {milliseconds} ms', 504, 'DEADLINE_EXCEEDED', EXIT.timeout, 'Allow more time, send fewer rows, or add capacity.'),

@@ -131,6 +131,9 @@ export class HttpListener {
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
       this.#request(request, response),
     );
+    server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) =>
+      this.#request(request, response),
+    );
     server.on('clientError', (error: Error & { code?: string }, socket: Socket) => this.#refuse(error, socket));
     // Connections are ours first; those that are not plain are given to whom Node would have given them.
     const toNode = server.listeners('connection') as ((socket: Socket) => void)[];
@@ -187,6 +190,10 @@ export class HttpListener {
     const exchange = new NodeExchange(this.#front, request, response, this.#active.get(request.socket) ?? new Set());
     try {
       checkHeaders(request.rawHeaders, request.httpVersion);
+      const expectation = findHeader(request.rawHeaders, 'expect');
+      if (expectation !== undefined && expectation.toLowerCase() !== '100-continue') {
+        throw fail('EXPECTATION_UNKNOWN', { expectation });
+      }
       const endpoint = this.#front.find(exchange.method, exchange.path);
       exchange.route = endpoint.route;
       if (exchange.method === 'GET' || exchange.method === 'HEAD') {
@@ -208,7 +215,7 @@ export class HttpListener {
         }
       });
       // Only now is the client told to go on: what is refused by its headers is never sent.
-      if (findHeader(request.rawHeaders, 'expect') !== undefined && !response.headersSent) response.writeContinue();
+      if (expectation !== undefined && !response.headersSent) response.writeContinue();
     } catch (thrown) {
       this.#fail(exchange, thrown);
     }
