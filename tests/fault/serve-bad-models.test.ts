@@ -108,11 +108,12 @@ it.each(BAD)('%s', async (name, _, reason) => {
   expect({ status, body }).toEqual({
     status: 503,
     body: {
-      code: 'NOT_READY',
+      code: 'MODEL_UNAVAILABLE',
       error: expect.stringMatching(reason) as string,
       request_id: 'bad-model',
       hint: TEXT,
     },
   });
+  expect(JSON.stringify(body)).not.toContain(directory);
   expect(await ask('good')).toEqual({ status: 200, body: { predictions: [[3, 4]] } });
 });

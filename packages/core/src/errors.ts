@@ -135,6 +135,7 @@ export const errorTable = define({
   RUNNER_START_FAILED: row('The runner of "{model}" did not start: {problem}', 503, 'UNAVAILABLE', EXIT.error, 'Run `slipway doctor`; see the log of the server for what the runner printed.'),
   INFERENCE_FAILED: row('The engine failed on model "{model}": {problem}', 500, 'INTERNAL', EXIT.error, 'If the inputs fit the signature, the model itself fails on them: try them with `slipway predict`.'),
   NOT_READY: row('Model "{model}" is {state}', 503, 'UNAVAILABLE', EXIT.error, 'Wait until it is ready; /v2/health/ready tells.'),
+  MODEL_UNAVAILABLE: row('Model "{model}" is not available: {problem}', 503, 'UNAVAILABLE', EXIT.error, 'Put a good version in its place, it is loaded by itself; the log of the server says more.'),
   DRAINING: row('The server is shutting down', 503, 'UNAVAILABLE', EXIT.error, 'Send the request to another replica.'),
   PORT_IN_USE: row('{address}: the port is in use', 500, 'FAILED_PRECONDITION', EXIT.conflict, 'Stop the other process, or choose another port (0 picks a free one).'),
   UNREACHABLE: row('Cannot reach a Slipway server at {url}: {problem}', 502, 'UNAVAILABLE', EXIT.error, 'Start one with `slipway serve`, or pass --url.'),

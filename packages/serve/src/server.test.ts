@@ -26,6 +26,7 @@ async function temporary(): Promise<string> {
   return directory;
 }
 
+const TEXT: unknown = expect.any(String);
 const NOT_ONNX: unknown = expect.stringContaining('not a usable ONNX model');
 const predict = { instances: [[1]] };
 /** Slow enough to be caught at work. */
@@ -54,9 +55,12 @@ describe('start', () => {
     const answer = await post('/v1/models/bad:predict', predict);
     expect(answer.status).toBe(503);
     expect(JSON.parse(answer.text)).toMatchObject({
-      code: 'NOT_READY',
+      code: 'MODEL_UNAVAILABLE',
       error: NOT_ONNX,
     });
+    // Whoever asks learns what is wrong, not where the files are.
+    expect(answer.text).not.toContain(tmpdir());
+    expect(await (await fetch(`${url}/v1/models/bad`)).text()).not.toContain(tmpdir());
     const status = (await (await fetch(`${url}/v1/models/bad`)).json()) as {
       model_version_status: { state: string; status: { error_message: string } }[];
     };
@@ -118,6 +122,27 @@ describe('overload', () => {
     const { models } = await server.status();
     expect(models[0]?.versions[0]).toMatchObject({ pendingRequests: 0, queuedRows: 0, requests: { timeout: 1 } });
     expect(models[0]?.versions[0]?.requests.rejected).toBe(refused.length);
+  });
+});
+
+describe('logs', () => {
+  it('have a line per request where wanted, each with the id that the answer carries', async () => {
+    const lines: Record<string, unknown>[] = [];
+    const logger = createLogger('debug', { write: (line) => void lines.push(JSON.parse(line) as never) });
+    const { server, post } = await served({ one: oneWeightModel() }, { logger });
+    await server.ready;
+    const answers = [
+      await post('/v1/models/one:predict', predict),
+      await post('/v1/models/one:predict', 'nonsense', { 'x-request-id': 'mine-1' }),
+      await post('/v1/models/nobody:predict', predict),
+    ];
+    const ids = answers.map(({ headers }) => headers.get('x-request-id'));
+    expect(ids[1]).toBe('mine-1');
+    expect(new Set(ids).size).toBe(3);
+    expect(lines.filter(({ event }) => event === 'request')).toMatchObject(
+      [200, 400, 404].map((status_code, i) => ({ request_id: ids[i], http: { method: 'POST', status_code } })),
+    );
+    for (const line of lines) expect(line).toMatchObject({ time: TEXT, level: TEXT, msg: TEXT });
   });
 });
 

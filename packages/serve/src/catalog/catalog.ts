@@ -7,7 +7,7 @@
  */
 import { asSlipwayError, type Clock, fail, type Logger, type SlipwayError } from '@slipway/core';
 import type { Models, Selector, VersionStatus } from '../protocols/gateway.ts';
-import { type Failure, Model, type Move } from './model.ts';
+import { type Failure, Model, type Move, reasonOf } from './model.ts';
 import { planVersions } from './plan.ts';
 import type { Candidate, Source } from './source.ts';
 import type { LoadedVersion } from './version.ts';
@@ -210,7 +210,7 @@ export class Catalog implements Models {
         void current.close(
           this.#options.clock,
           0,
-          fail('NOT_READY', { model: model.name, state: `not available: ${error.message}` }),
+          fail('MODEL_UNAVAILABLE', { model: model.name, problem: reasonOf(error) }),
         );
       });
       this.loads.ok++;

@@ -3,6 +3,7 @@
  * changes that: loading → ready → draining → gone, or from anywhere to failed and from there to loading again.
  */
 import { fail, type SlipwayError, type VersionState } from '@slipway/core';
+import path from 'node:path';
 import type { Selector, VersionStatus } from '../protocols/gateway.ts';
 import type { Candidate } from './source.ts';
 import type { LoadedVersion } from './version.ts';
@@ -13,6 +14,12 @@ export interface Failure {
   readonly attempts: number;
   /** On the clock. */
   readonly retryAt: number;
+}
+
+/** Why a version is not served, for anybody who asks: without saying where on this machine its files are. */
+export function reasonOf({ message, params }: SlipwayError): string {
+  const places = Object.values(params).filter((value) => typeof value === 'string' && path.isAbsolute(value));
+  return places.reduce<string>((text, place) => text.replaceAll(String(place), path.basename(String(place))), message);
 }
 
 export type Move =
@@ -69,7 +76,7 @@ export class Model {
     yield* this.#draining.values();
   }
 
-  /** @throws VERSION_NOT_FOUND, NOT_READY */
+  /** @throws VERSION_NOT_FOUND, NOT_READY, MODEL_UNAVAILABLE */
   find(selector: Selector): LoadedVersion {
     if (selector.kind === 'latest') return this.#latest ?? this.#notReady(null);
     const version = this.#versionOf(selector);
@@ -92,7 +99,7 @@ export class Model {
       .map((version) => ({
         version,
         state: this.state(version),
-        reason: this.#failed.get(version)?.error.message ?? null,
+        reason: this.#reason(version),
       }));
     if (selector.kind === 'latest') return all;
     const wanted = this.#versionOf(selector);
@@ -111,7 +118,14 @@ export class Model {
   #notReady(version: number | null): never {
     const failure = version === null ? [...this.#failed.values()].at(-1) : this.#failed.get(version);
     const loading = version === null ? this.#loading.size > 0 : this.#loading.has(version);
-    const reason = failure === undefined ? 'not there yet' : `not available: ${failure.error.message}`;
-    throw fail('NOT_READY', { model: this.name, state: loading ? 'loading' : reason });
+    if (failure !== undefined && !loading) {
+      throw fail('MODEL_UNAVAILABLE', { model: this.name, problem: reasonOf(failure.error) });
+    }
+    throw fail('NOT_READY', { model: this.name, state: loading ? 'loading' : 'not there yet' });
+  }
+
+  #reason(version: number): string | null {
+    const failure = this.#failed.get(version);
+    return failure === undefined ? null : reasonOf(failure.error);
   }
 }

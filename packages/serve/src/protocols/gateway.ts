@@ -45,7 +45,7 @@ export interface VersionStatus {
 
 export interface Models {
   names(): readonly string[];
-  /** @throws MODEL_NOT_FOUND, VERSION_NOT_FOUND, NOT_READY */
+  /** @throws MODEL_NOT_FOUND, VERSION_NOT_FOUND, NOT_READY, MODEL_UNAVAILABLE */
   find(model: string, selector: Selector): ServedVersion;
   /** @throws MODEL_NOT_FOUND, VERSION_NOT_FOUND */
   status(model: string, selector: Selector): readonly VersionStatus[];
