@@ -94,6 +94,21 @@ describe('import', () => {
     expect(await attempt()).toMatchObject({ failure: null });
   });
 
+  it.each([
+    ['of no operator set', new Map<string, number>(), 'imports no operator set'],
+    ['of an operator set that does not exist yet', new Map([['', 99]]), '99'],
+    [
+      'of operators of a set it does not import',
+      new Map([['com.acme', 1]]),
+      'uses domain "ai.onnx", which the model does not import',
+    ],
+  ])('refuses a model %s', async (_, opsets, problem) => {
+    writeFileSync(source(), encodeModel(withModel(await readModelFile(source()), { opsets })));
+    const error = await attempt();
+    expect(error).toMatchObject({ code: expect.stringMatching(/^(MODEL_INVALID|UNSUPPORTED_OPSET)$/) as string });
+    expect(String(error)).toContain(problem);
+  });
+
   it('names the operator the engine does not know', async () => {
     const model = buildModel((b) => {
       const x = b.input('x', 'float32', ['rows', 16]);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { digitsReport } from '../testing/reports.ts';
 import { randomStream } from '@slipway/core';
-import { choose, type Contender, judge } from './choose.ts';
+import { choose, type Contender, isMeasured, judge } from './choose.ts';
 
 const random = randomStream(1);
 /** Rounds in which the model takes `ratio` times as long as the source, give or take two percent. */
@@ -80,6 +80,27 @@ describe('choose', () => {
     expect(named(choose('accuracy', [source, lucky, better], 0))).toBe('better');
     expect(judge('accuracy', better, { source, winner: better, passed: [source, better] }, 0).reason).toBe(
       'most accurate: +0.60 points against source',
+    );
+  });
+
+  it('says that what the objective looks at was not measured, and claims nothing', () => {
+    const unmeasured = (one: Contender): Contender => ({
+      ...one,
+      report: { ...one.report, accuracy: null },
+      correct: null,
+    });
+    const same = unmeasured(source);
+    const small = unmeasured(contender({ name: 'small', ratio: 1, bytes: 40 }));
+    const large = unmeasured(contender({ name: 'large', ratio: 1, bytes: 80 }));
+    expect([source, small].map((one) => isMeasured('accuracy', one))).toEqual([true, false]);
+    const won = (passed: Contender[]): string => {
+      const winner = choose('accuracy', passed, 0)!;
+      return `${winner.report.name}: ${judge('accuracy', winner, { source: same, winner, passed }, 0).reason}`;
+    };
+    expect(won([same, small])).toBe('source: accuracy was not measured, so nothing is known to be better');
+    expect(won([large, small])).toBe('small: accuracy was not measured; the smallest');
+    expect(judge('accuracy', small, { source: same, winner: same, passed: [same, small] }, 0).reason).toBe(
+      'passed; accuracy was not measured',
     );
   });
 

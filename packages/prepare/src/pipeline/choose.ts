@@ -109,10 +109,10 @@ const UNIMPROVED: Readonly<Record<Objective, string>> = {
 };
 
 function whyItWon(objective: Objective, winner: Contender, source: Contender, passed: readonly Contender[]): string {
-  if (winner === source) {
-    if (passed.length === 1) return 'the only candidate that passed';
-    return isMeasured(objective, source) ? UNIMPROVED[objective] : `${objective} was not measured`;
+  if (passed.length > 1 && !isMeasured(objective, winner)) {
+    return `${objective} was not measured${winner === source ? ', so nothing is known to be better' : '; the smallest'}`;
   }
+  if (winner === source) return passed.length === 1 ? 'the only candidate that passed' : UNIMPROVED[objective];
   const against = advantage(objective, winner, source);
   const only =
     passed.length === 1
