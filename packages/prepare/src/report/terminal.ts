@@ -132,6 +132,7 @@ function footer(report: Report, width: number, style: Style): string[] {
     return name === null ? `${objective} was not measured` : `${objective} → ${name}`;
   });
   const differ = new Set([latency, size, accuracy].filter((name) => name !== null)).size > 1;
-  const lead = differ ? 'The objective decides: ' : 'Every objective chooses the same: ';
+  const every = [latency, size, accuracy].includes(null) ? 'Every objective that was measured' : 'Every objective';
+  const lead = differ ? 'The objective decides: ' : `${every} chooses the same: `;
   return wrap(lead + choices.join(', ') + '.', width);
 }

@@ -78,7 +78,7 @@ export function choicesSection(report: Report): Markup | null {
   const differ = new Set(picks.flatMap(({ name }) => (name === null ? [] : [name]))).size > 1;
   const lead = differ
     ? 'The candidates that passed are good at different things: what you optimize for decides.'
-    : 'Whatever you optimize for, the same candidate is chosen.';
+    : `Whatever you optimize for${picks.some(({ name }) => name === null) ? ', of what was measured' : ''}, the same candidate is chosen.`;
   const cards = picks.map(({ objective, name }) => {
     const chosen = objective === report.objective;
     const figures = report.candidates.find((c) => c.name === name);
