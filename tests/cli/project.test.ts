@@ -92,6 +92,15 @@ describe('a project', () => {
     }
   });
 
+  it('says when there are no releases at all', async () => {
+    const none = path.join(directory, 'no-releases');
+    for (const verb of ['verify', 'report']) {
+      const ran = await slipway([verb, '--store', none, '--json'], { cwd: path.dirname(directory) });
+      expect(ran.code, verb).toBe(3);
+      expect(documentOf<ErrorDocument>(ran).error.code).toBe('STORE_EMPTY');
+    }
+  });
+
   it('says when the store is not a directory', async () => {
     const ran = await slipway(['build', '--store', path.join(MODEL, 'store'), '--json'], { cwd: directory });
     expect(ran.code).toBe(1);

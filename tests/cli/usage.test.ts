@@ -58,6 +58,7 @@ describe('mistakes', () => {
     [['status', 'extra'], 'too many arguments'],
     [['completion', 'powershell'], 'bash, zsh, fish'],
     [['serve', '--model', 'no-equals-sign'], 'write NAME=PATH'],
+    [['serve', '--model', 'a=.', '--model', 'a=..'], 'two --model are called "a"'],
   ])('%j exits with 2 and says what is meant', async (args, message) => {
     const { code, stdout, stderr } = await slipway(args);
     expect(code).toBe(2);

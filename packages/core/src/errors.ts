@@ -101,6 +101,7 @@ export const errorTable = define({
   ALIAS_INVALID: bad('"{alias}" is not an alias: {problem}', 'Use lower-case letters and digits with . _ - between them, at least one letter, for example champion.', 400, EXIT.usage),
   RELEASE_ALIASED: row('{reference} has the alias "{alias}"', 409, 'FAILED_PRECONDITION', EXIT.conflict, 'Point the alias at another release, or take it off, and try again.'),
   RELEASE_NOT_FOUND: row('No release "{reference}" in {store}', 404, 'NOT_FOUND', EXIT.notFound, 'Run `slipway releases` to see what there is, or `slipway build` to make one.'),
+  STORE_EMPTY: row('There are no releases in {store} yet', 404, 'NOT_FOUND', EXIT.notFound, 'Make one with `slipway build`; another store is named with --store.'),
   REFERENCE_INVALID: bad('"{reference}" is not a release reference: {problem}', 'Write NAME, NAME:VERSION, NAME@ALIAS or sha256:DIGEST.', 400, EXIT.usage),
   STORE_CORRUPT: row('{path}: {problem}', 500, 'INTERNAL', EXIT.error, 'Restore the file from another copy of the store, or rebuild the release.'),
   STORE_LOCKED: row('{path} is locked by process {pid} on {host} since {since}', 409, 'ABORTED', EXIT.conflict, 'Wait for that command to finish. A lock whose process is gone is taken over by itself.'),
@@ -113,7 +114,7 @@ export const errorTable = define({
   OUTPUT_EXISTS: row('{path} is not empty', 409, 'ALREADY_EXISTS', EXIT.conflict, 'Choose another directory, or remove this one.'),
 
   // Requests
-  MODEL_NOT_FOUND: row('Model "{model}" is not served here', 404, 'NOT_FOUND', EXIT.notFound, 'Ask GET /v2/repository/index (POST) or `slipway status` for what is served.'),
+  MODEL_NOT_FOUND: row('Model "{model}" is not served here', 404, 'NOT_FOUND', EXIT.notFound, 'Ask POST /v2/repository/index or `slipway status` for what is served.'),
   VERSION_NOT_FOUND: row('Model "{model}" has no version {version} here', 404, 'NOT_FOUND', EXIT.notFound, 'Leave the version out for the newest, or ask for the status of the model.'),
   ROUTE_NOT_FOUND: row('{method} {path}: no such route', 404, 'NOT_FOUND', EXIT.notFound, 'See docs/reference/protocols.md for what is answered.'),
   METHOD_NOT_ALLOWED: row('{method} is not allowed for {path}', 405, 'UNIMPLEMENTED', EXIT.error, 'Use {allowed}.'),
@@ -138,7 +139,7 @@ export const errorTable = define({
   MODEL_UNAVAILABLE: row('Model "{model}" is not available: {problem}', 503, 'UNAVAILABLE', EXIT.error, 'Put a good version in its place, it is loaded by itself; the log of the server says more.'),
   DRAINING: row('The server is shutting down', 503, 'UNAVAILABLE', EXIT.error, 'Send the request to another replica.'),
   PORT_IN_USE: row('{address}: the port is in use', 500, 'FAILED_PRECONDITION', EXIT.conflict, 'Stop the other process, or choose another port (0 picks a free one).'),
-  UNREACHABLE: row('Cannot reach a Slipway server at {url}: {problem}', 502, 'UNAVAILABLE', EXIT.error, 'Start one with `slipway serve`, or pass --url.'),
+  UNREACHABLE: row('Cannot reach a Slipway server at {url}: {problem}', 502, 'UNAVAILABLE', EXIT.error, 'Start one with `slipway serve`, or check the address.'),
   ENGINE_UNAVAILABLE: row('The engine {engine} cannot be loaded: {problem}', 500, 'FAILED_PRECONDITION', EXIT.error, 'Run `slipway doctor` to see what this machine lacks.'),
   INTERNAL: row('Internal error: {problem}', 500, 'INTERNAL', EXIT.error, 'This is a defect of Slipway: please report it with the request id and the log lines.'),
 } satisfies Record<string, ErrorDefinition>);

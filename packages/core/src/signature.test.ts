@@ -69,6 +69,13 @@ describe('isBatchable', () => {
   });
 });
 
+it('refuses a string that the engine would cut at a NUL', () => {
+  const signature: Signature = { inputs: [{ name: 's', dtype: 'string', shape: ['n'] }], outputs: [] };
+  const strings = (...data: string[]) => ({ s: { dtype: 'string', shape: [data.length], data } as const });
+  expect(() => validateInputs(signature, strings('a', 'é', ''))).not.toThrow();
+  expect(() => validateInputs(signature, strings('a', 'b\0c'))).toThrow('input "s": a string has a NUL character');
+});
+
 describe('signatureSchema', () => {
   it('reads its own JSON and nothing else', () => {
     expect(signatureSchema.parse(JSON.parse(JSON.stringify(model)))).toEqual(model);

@@ -71,6 +71,10 @@ export function validateInputs(signature: Signature, inputs: Tensors): void {
     if (value.dtype !== spec.dtype) {
       throw fail('TENSOR_INVALID', { where, problem: `dtype is ${value.dtype}, expected ${spec.dtype}` });
     }
+    // The binding of the engine hands strings over as C does: it would silently cut them there.
+    if (value.dtype === 'string' && value.data.some((text) => text.includes('\0'))) {
+      throw fail('TENSOR_INVALID', { where, problem: 'a string has a NUL character, which the engine cannot take' });
+    }
     if (spec.shape === null) continue;
     const wrong = (): never => {
       const problem = `shape is [${value.shape.join(', ')}], expected [${(spec.shape ?? []).join(', ')}]`;

@@ -48,15 +48,17 @@ export async function findSubject(context: Context, reference: string, options: 
 
 /** `NAME=PATH` texts as absolute paths by name. @throws USAGE, FILE_NOT_FOUND */
 export function namedPaths(context: Context, texts: readonly string[]): Map<string, string> {
-  return new Map(
-    texts.map((text) => {
-      const at = text.indexOf('=');
-      if (at <= 0 || at === text.length - 1) throw fail('USAGE', { problem: `--model ${text}: write NAME=PATH` });
-      const file = path.resolve(context.cwd, text.slice(at + 1));
-      if (!existsSync(file)) throw fail('FILE_NOT_FOUND', { path: file });
-      return [text.slice(0, at), file];
-    }),
-  );
+  const named = new Map<string, string>();
+  for (const text of texts) {
+    const at = text.indexOf('=');
+    if (at <= 0 || at === text.length - 1) throw fail('USAGE', { problem: `--model ${text}: write NAME=PATH` });
+    const name = text.slice(0, at);
+    if (named.has(name)) throw fail('USAGE', { problem: `two --model are called "${name}"` });
+    const file = path.resolve(context.cwd, text.slice(at + 1));
+    if (!existsSync(file)) throw fail('FILE_NOT_FOUND', { path: file });
+    named.set(name, file);
+  }
+  return named;
 }
 
 /** Of a directory of numbered versions the highest; anything else as it is. */

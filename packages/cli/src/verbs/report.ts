@@ -60,7 +60,7 @@ async function find(
   }
   const store = await openStore(directory);
   const reference = given.release ?? (await store.list()).at(-1)?.name;
-  if (reference === undefined) throw fail('RELEASE_NOT_FOUND', { reference: '*', store: directory });
+  if (reference === undefined) throw fail('STORE_EMPTY', { store: directory });
   const release = await store.resolve(reference);
   const found = await store.readReport(release);
   if (found === null) throw fail('FILE_NOT_FOUND', { path: `report of ${release.name}:${release.version}` });

@@ -23,7 +23,7 @@ export const verify: Verb = defineVerb({
     const { verifyRelease } = await import('@slipway/prepare');
     const store = await openStore(await storeDirectory(context, given));
     const releases = given.release === undefined ? await store.list() : [await store.resolve(given.release)];
-    if (releases.length === 0) throw fail('RELEASE_NOT_FOUND', { reference: '*', store: store.directory });
+    if (releases.length === 0) throw fail('STORE_EMPTY', { store: store.directory });
     const outcomes: Outcome[] = [];
     for (const release of releases) {
       context.signal.throwIfAborted();

@@ -48,6 +48,21 @@ describe('columnsFromJson', () => {
   });
 });
 
+it('reads a bare value of a scalar input as its one row', () => {
+  const scalar: Signature = {
+    inputs: [
+      { name: 'flag', dtype: 'bool', shape: [] },
+      { name: 'x', dtype: 'float32', shape: ['n', 2] },
+    ],
+    outputs: [],
+  };
+  const { inputs } = columnsFromJson({ inputs: { flag: true, x: [[0, 0.5]] } }, scalar, 'x.json');
+  expect([...inputs].map(([name, { shape }]) => [name, shape])).toEqual([
+    ['flag', [1]],
+    ['x', [1, 2]],
+  ]);
+});
+
 describe('labelsFromJson', () => {
   it.each<[readonly unknown[], string]>([
     [[1, 2], 'int64'],

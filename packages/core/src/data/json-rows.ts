@@ -62,11 +62,19 @@ export function columnsFromJson(document: unknown, signature: Signature, path: s
   return {
     inputs: new Map(
       signature.inputs.flatMap((spec) =>
-        Object.hasOwn(members, spec.name) ? [[spec.name, valuesTensor(members[spec.name], spec, path)]] : [],
+        Object.hasOwn(members, spec.name)
+          ? [[spec.name, valuesTensor(asColumn(members[spec.name], spec), spec, path)]]
+          : [],
       ),
     ),
     labels: labels === undefined ? null : labelsFromJson(labels, path),
   };
+}
+
+/** A scalar has no row axis: TensorFlow Serving's columns give it bare, and it is the one row there is. */
+function asColumn(values: unknown, { shape }: TensorSpec): unknown {
+  const mayBeScalar = shape === null || shape.length === 0;
+  return mayBeScalar && !Array.isArray(values) ? [values] : values;
 }
 
 function fromRows(list: readonly unknown[], given: unknown, signature: Signature, path: string): Columns {

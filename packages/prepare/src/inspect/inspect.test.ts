@@ -109,6 +109,23 @@ describe('proposeProject', () => {
     expect(report.candidates.length).toBeGreaterThan(1);
   });
 
+  it('writes a sample for a scalar beside rows, and counts in words', async () => {
+    const file = path.join(directory, 'scaled.onnx');
+    const scaled = buildModel((b) => {
+      const x = b.input('x', 'float32', ['n', 2]);
+      b.output(b.op('Mul', [x, b.input('factor', 'float32', [])]), 'float32', ['n', 2]);
+    });
+    await writeModelFile(file, scaled);
+    await initialise(file);
+    const source = { inputs: { '*': path.join(directory, 'sample.json') }, labels: null, rows: null };
+    const { inputs, rowCount } = await loadDataset(source, signatureOf(scaled));
+    expect(rowCount).toBe(1);
+    expect([inputs['x']?.shape, inputs['factor']?.shape]).toEqual([[1, 2], [1]]);
+    const text = renderInspection(await inspectModel(file), { width: 80, color: false });
+    expect(text).toContain('parameters  none');
+    expect(text).toContain('1 node: Mul');
+  });
+
   it.skipIf(!existsSync(MNIST))(
     'writes a row for a model with a fixed batch (needs ../shared/data/mnist)',
     async () => {

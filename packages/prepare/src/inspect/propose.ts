@@ -58,9 +58,10 @@ function sampleRequest(signature: Signature): string {
   const short = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, shorten(value)]));
   const [only] = signature.inputs;
   if (signature.inputs.some(({ shape }) => shape?.length === 0)) {
+    const scalars = new Set(signature.inputs.filter(({ shape }) => shape?.length === 0).map(({ name }) => name));
     const columns = Object.entries(short).map(([name, value]) => [
       name,
-      tensorToJson({ ...value, shape: value.shape.slice(1) }),
+      tensorToJson(scalars.has(name) ? { ...value, shape: [] } : value),
     ]);
     return `${JSON.stringify({ inputs: Object.fromEntries(columns) as unknown })}\n`;
   }

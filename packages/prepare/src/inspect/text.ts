@@ -35,10 +35,10 @@ export function renderInspection(inspection: Inspection, options: TableOptions):
     ...signature.inputs.flatMap((spec, i) => entry(i === 0 ? 'inputs' : '', line(spec))),
     ...signature.outputs.flatMap((spec, i) => entry(i === 0 ? 'outputs' : '', line(spec))),
     ...entry('batching', inspection.batchable ? 'rows can share one call' : 'one call takes a fixed number of rows'),
-    ...entry('parameters', `${dtypes.join(', ')} (${formatBytes(parameters.bytes)})`),
+    ...entry('parameters', dtypes.length === 0 ? 'none' : `${dtypes.join(', ')} (${formatBytes(parameters.bytes)})`),
     ...entry(
       'operators',
-      `${formatCount(inspection.nodes)} nodes: ${shown.join(', ')}${rest > 0 ? ` and ${rest} more kinds` : ''}`,
+      `${formatCount(inspection.nodes)} ${inspection.nodes === 1 ? 'node' : 'nodes'}: ${shown.join(', ')}${rest > 0 ? ` and ${rest} more kinds` : ''}`,
     ),
     ...(unknownShapes.length === 0
       ? []
