@@ -273,6 +273,41 @@ describe('close', () => {
 });
 
 describe('large bodies', () => {
+  it('of 1 GB are refused, announced or not, without being taken in', async () => {
+    const { server, url, post } = await served({ one: oneWeightModel() });
+    await server.ready;
+    const { hostname, port } = new URL(url);
+    const piece = Buffer.alloc(2 ** 20, ' ');
+    const chunk = Buffer.concat([Buffer.from(`${piece.length.toString(16)}\r\n`), piece, Buffer.from('\r\n')]);
+    for (const [header, part] of [
+      ['Content-Length: 1000000000', piece],
+      ['Transfer-Encoding: chunked', chunk],
+    ] as const) {
+      const { reply, sent } = await new Promise<{ reply: string; sent: number }>((resolve) => {
+        const socket = connect(Number(port), hostname);
+        let [reply, sent] = ['', 0];
+        const more = (): void => {
+          while (sent < 1000 && socket.writable && reply === '') {
+            sent++;
+            if (!socket.write(part)) return;
+          }
+        };
+        socket.on('drain', more).on('error', () => undefined);
+        socket.on('data', (data) => (reply += data.toString())).on('close', () => resolve({ reply, sent }));
+        socket.write(`POST /v1/models/one:predict HTTP/1.1\r\nHost: a\r\n${header}\r\n\r\n`, more);
+      });
+      expect(reply).toMatch(/^HTTP\/1\.1 413 /);
+      expect(JSON.parse(reply.slice(reply.indexOf('\r\n\r\n')))).toEqual({
+        error: 'The body is larger than 67108864 bytes',
+        code: 'BODY_TOO_LARGE',
+        request_id: TEXT,
+        hint: TEXT,
+      });
+      expect(sent).toBeLessThan(200);
+      expect((await post('/v1/models/one:predict', predict)).status).toBe(200);
+    }
+  });
+
   it('are answered like small ones, refused beyond the limit, and leave the server as it was', async () => {
     const { server, post } = await served({ mlp: mlpModel([256, 4]) }, { maxBodyBytes: 4_000_000 });
     await server.ready;

@@ -21,6 +21,7 @@ export interface ListenerOptions extends FrontOptions {
 }
 
 const NOTHING = Buffer.alloc(0);
+const LINGER_MS = 500;
 
 class NodeExchange implements Exchange {
   readonly id: string;
@@ -83,7 +84,9 @@ class NodeExchange implements Exchange {
     if (headers !== undefined) all.push(...headers);
     if (this.abandon || this.#front.draining) all.push('Connection', 'close');
     response.writeHead(status, all);
-    response.end(this.method === 'HEAD' ? undefined : body);
+    const content = this.method === 'HEAD' ? '' : body;
+    if (this.abandon) endLater(response, content);
+    else response.end(content);
   }
 
   #finish(status: number): void {
@@ -98,6 +101,21 @@ class NodeExchange implements Exchange {
     this.#finish(499);
     this.#closed?.();
   }
+}
+
+/**
+ * End a connection whose client is still sending. Closed at once, with bytes of the client unread, it would be reset, and a
+ * client that is reset may lose the answer before it reads it (RFC 9112, 9.6): what comes is discarded for a moment.
+ */
+function endLater(response: ServerResponse, body: Buffer | string): void {
+  response.write(body);
+  const end = (): void => {
+    clearTimeout(timer);
+    response.end();
+  };
+  const timer = setTimeout(end, LINGER_MS);
+  response.once('close', end);
+  response.req.once('end', end).resume();
 }
 
 export class HttpListener {
