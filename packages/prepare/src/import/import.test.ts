@@ -40,6 +40,18 @@ describe('import', () => {
     expect(release!.manifest.lineage.source.file).toBe('model.onnx');
   });
 
+  it('knows a scalar from a tensor of unknown rank, which the engine does not', async () => {
+    const gated = buildModel((b) => {
+      const x = b.input('x', 'float32', ['n', 2]);
+      // As If does, this takes exactly one element.
+      const on = b.op('Reshape', [b.input('on', 'float32', []), b.integers('one', [1], [1])]);
+      b.output(b.op('Mul', [x, on], { outputs: ['y'] }), 'float32', ['n', 2]);
+    });
+    await writeModelFile(source(), gated);
+    const { release } = await build(project.config({ data: {} }));
+    expect(release!.manifest.signature.inputs.map(({ shape }) => shape)).toEqual([['n', 2], []]);
+  });
+
   it('reads external data beside the model, which is part of the digest of the source', async () => {
     const wide = buildModel((b) => {
       const x = b.input('x', 'float32', ['rows', 16]);

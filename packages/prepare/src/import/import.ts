@@ -14,13 +14,14 @@ import {
   type LineageStep,
   type Signature,
 } from '@slipway/core';
-import { assertModel, isExternal, type Model, normalise, readModelFile, tensorsOf } from '@slipway/onnx';
+import { assertModel, isExternal, type Model, normalise, readModelFile, signatureOf, tensorsOf } from '@slipway/onnx';
 import type { BuildContext } from '../pipeline/context.ts';
 import { type ModelFiles, MODEL_FILE, saveModel } from '../pipeline/model-files.ts';
 import { probe } from './probe.ts';
+import { withScalars } from './scalars.ts';
 
 /** Raised when import makes something else of the same file. */
-const IMPORT_VERSION = 1;
+const IMPORT_VERSION = 2;
 
 export interface Imported {
   readonly directory: string;
@@ -44,7 +45,7 @@ export async function importSource(context: BuildContext): Promise<Imported> {
     // The engine has the last word on whether it is a model, and on what goes in and out.
     // What import did not change need not be compared with itself.
     const imported = saved.digest === sourceDigest ? null : path.join(into, MODEL_FILE);
-    const signature = await probe(config.source, imported, context);
+    const signature = withScalars(await probe(config.source, imported, context), signatureOf(normal, config.source));
     return { ...saved, signature, notes: changes(model, normal) };
   });
   const { files, digest, signature, notes } = value;

@@ -16,6 +16,7 @@ import {
 } from '@slipway/core';
 import type { Model } from '@slipway/onnx';
 import type { Runner } from '@slipway/runtime';
+import { withScalars } from '../import/scalars.ts';
 import { type Evaluation, evaluateAll } from '../validate/evaluate.ts';
 import { recordGolden } from '../validate/golden.ts';
 import { measureSize } from '../validate/size.ts';
@@ -62,7 +63,7 @@ export async function examine(made: Made, data: BuildData, runners: Runners, con
     context.tell('evaluate', made.name, 'golden samples', 0);
     const model = await loadModel(made.directory);
     const runner = await runners.get(made.name, path.join(made.directory, MODEL_FILE));
-    const { signature } = runner;
+    const signature = withScalars(runner.signature, evaluation.signature);
     const { rowCount, firstRow } = evaluation;
     const rows = createDataset(signature, evaluation.inputs, null, { rowCount, firstRow });
     const golden = await recordGolden(runner, signature, rows, isQuantized(model));
