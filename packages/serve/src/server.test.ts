@@ -170,6 +170,10 @@ describe('metrics and status', () => {
     expect(text).not.toContain('made-up');
     expect(text).toMatch(/slipway_runner_resident_memory_bytes\{model="one",version="1",pid="\d+"\} [1-9]/);
     expect(text).toContain('process_resident_memory_bytes');
+    // As `promtool check metrics` asks: only counters are named like counters.
+    const gauges = [...text.matchAll(/^# TYPE (\S+) gauge$/gm)].map(([, name]) => name);
+    expect(gauges).toContain('nodejs_active_handles');
+    expect(gauges.filter((name) => name?.endsWith('_total'))).toEqual([]);
     expect((await fetch(`${server.rest.url}/metrics`)).status).toBe(404);
     const status = (await (await fetch(`${server.admin.url}/status`)).json()) as Record<string, unknown>;
     expect(status).toMatchObject({

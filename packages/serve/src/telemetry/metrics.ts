@@ -23,12 +23,16 @@ interface Value {
 }
 
 const STATES = ['loading', 'ready', 'draining', 'failed'] as const;
+/** Gauges that prom-client names like counters, which `promtool check metrics` refuses; each is the sum of another. */
+const MISNAMED = ['handles', 'requests', 'resources'].map((kind) => `nodejs_active_${kind}_total`);
+
 const REASONS = ['crash', 'killed', 'oom', 'hang'] as const;
 
 /** A registry of this server alone: nothing global, so that two servers in one process do not meet. */
 export function metricsRegistry({ catalog, http, unrouted }: MetricSources): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
   const add = (
     type: 'counter' | 'gauge' | 'histogram',
     name: string,
