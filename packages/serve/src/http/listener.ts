@@ -6,6 +6,7 @@
 import { asSlipwayError, fail, type SlipwayError } from '@slipway/core';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readBody } from './body.ts';
 import { BodyPool } from './body-pool.ts';
 import { errorAnswer } from './errors.ts';
@@ -22,6 +23,8 @@ export interface ListenerOptions extends FrontOptions {
 
 const NOTHING = Buffer.alloc(0);
 const LINGER_MS = 500;
+/** How long a connection that was just in use is waited for when draining: more than clients take between two requests. */
+const COURTESY_MS = 250;
 
 class NodeExchange implements Exchange {
   readonly id: string;
@@ -182,10 +185,12 @@ export class HttpListener {
     this.#front.draining = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     this.#server.closeIdleConnections();
-    this.#plain.drain();
+    this.#plain.drain(COURTESY_MS);
+    // A client between two requests may have sent the next one already: closing now would reset it.
+    if (this.#plain.connections > 0) await sleep(Math.min(COURTESY_MS, graceMs));
     await this.#front.idle(graceMs);
     this.#server.closeIdleConnections();
-    this.#plain.drain();
+    this.#plain.drain(0);
     const forced = setTimeout(() => {
       this.#server.closeAllConnections();
       this.#plain.destroy();

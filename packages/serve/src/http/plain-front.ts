@@ -49,9 +49,14 @@ export class PlainFront {
     );
   }
 
-  /** Close what is idle; what is busy closes with its answer, which says so. */
-  drain(): void {
-    for (const connection of this.#connections) connection.closeIfIdle();
+  /** Close what has been idle for so long; what is busy closes with its answer, which says so. */
+  drain(quietMs: number): void {
+    const now = performance.now();
+    for (const connection of this.#connections) connection.closeIfIdle(now, quietMs);
+  }
+
+  get connections(): number {
+    return this.#connections.size;
   }
 
   destroy(): void {
@@ -224,8 +229,8 @@ class PlainConnection {
     this.#current = null;
   }
 
-  closeIfIdle(): void {
-    if (this.#current === null) this.#socket.end();
+  closeIfIdle(now: number, quietMs: number): void {
+    if (this.#current === null && now - this.#lastActivity >= quietMs) this.#socket.end();
   }
 
   destroy(): void {
