@@ -14,7 +14,8 @@ it('answers what clients send on the connections they have, and resets none', as
     new Promise((resolve) => {
       const options = { method: 'POST', agent, headers: { 'content-type': 'application/json' } };
       request(`${server.rest.url}/v1/models/one:predict`, options, (response) => {
-        response.resume().on('end', () => resolve(String(response.statusCode)));
+        response.resume();
+        response.on('end', () => resolve(String(response.statusCode)));
       })
         .on('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message))
         .end('{"instances": [[1]]}');

@@ -188,6 +188,7 @@ export class HttpListener {
     this.#plain.drain(COURTESY_MS);
     // A client between two requests may have sent the next one already: closing now would reset it.
     if (this.#plain.connections > 0) await sleep(Math.min(COURTESY_MS, graceMs));
+    this.#plain.drain(0);
     await this.#front.idle(graceMs);
     this.#server.closeIdleConnections();
     this.#plain.drain(0);
