@@ -21,9 +21,11 @@ it('answers what clients send on the connections they have, and resets none', as
         .end('{"instances": [[1]]}');
     });
   const client = async (pauseMs: number): Promise<void> => {
-    for (let outcome = ''; outcome !== 'ECONNREFUSED'; await sleep(pauseMs)) {
+    let outcome = '';
+    while (outcome !== 'ECONNREFUSED') {
       outcome = await ask();
       counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+      await sleep(pauseMs);
     }
   };
   const clients = Array.from({ length: 8 }, (_, i) => client(i % 3));
