@@ -29,6 +29,17 @@ export class JsonWriter {
     this.#nonFinite = nonFinite;
   }
 
+  /** An object: of each member its name, and then what `write` writes. */
+  object<T>(members: readonly T[], nameOf: (member: T) => string, write: (member: T) => void): this {
+    this.raw('{');
+    members.forEach((member, index) => {
+      if (index > 0) this.raw(',');
+      this.string(nameOf(member)).raw(':');
+      write(member);
+    });
+    return this.raw('}');
+  }
+
   /** What was written, as a buffer of its own; the writer is empty again. */
   finish(): Buffer {
     const result = Buffer.allocUnsafe(this.#at);

@@ -78,14 +78,11 @@ export class PlainRoutes {
     const [first] = signature.outputs;
     if (first !== undefined && signature.outputs.length === 1) write(first.name);
     else {
-      signature.outputs.forEach(({ name }, index) => {
-        writer
-          .raw(index === 0 ? '{' : ',')
-          .string(name)
-          .raw(':');
-        write(name);
-      });
-      writer.raw('}');
+      writer.object(
+        signature.outputs,
+        ({ name }) => name,
+        ({ name }) => write(name),
+      );
     }
     return writer.raw('}').finish();
   }

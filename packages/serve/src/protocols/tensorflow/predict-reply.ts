@@ -17,14 +17,11 @@ export function writePredictReply(
   if (first !== undefined && signature.outputs.length === 1) write(writer, first.name, outputs[first.name] as Tensor);
   else if (format === 'row') writeRows(writer, signature, outputs);
   else {
-    signature.outputs.forEach(({ name }, index) => {
-      writer
-        .raw(index === 0 ? '{' : ',')
-        .string(name)
-        .raw(':');
-      write(writer, name, outputs[name] as Tensor);
-    });
-    writer.raw('}');
+    writer.object(
+      signature.outputs,
+      ({ name }) => name,
+      ({ name }) => write(writer, name, outputs[name] as Tensor),
+    );
   }
   return writer.raw('}').finish();
 }
@@ -39,15 +36,14 @@ function writeRows(writer: JsonWriter, signature: Signature, outputs: Tensors): 
   }
   for (let row = 0; row < count; row++) {
     writer.raw(row === 0 ? '[' : ',');
-    columns.forEach(({ name, tensor }, index) => {
-      writer
-        .raw(index === 0 ? '{' : ',')
-        .string(name)
-        .raw(':');
-      const stride = tensor.data.length / count;
-      writer.nested(tensor, tensor.shape, 1, row * stride, name.endsWith('_bytes'));
-    });
-    writer.raw('}');
+    writer.object(
+      columns,
+      ({ name }) => name,
+      ({ name, tensor }) => {
+        const stride = tensor.data.length / count;
+        writer.nested(tensor, tensor.shape, 1, row * stride, name.endsWith('_bytes'));
+      },
+    );
   }
   writer.raw(count === 0 ? '[]' : ']');
 }
