@@ -1,21 +1,10 @@
 /** The words every room shares. */
 export { type Clock, systemClock } from './clock.ts';
 export { castTensor } from './cast.ts';
-export {
-  compileConfig,
-  type Config,
-  configJsonSchema,
-  type DataSource,
-  defineConfig,
-  type Gates,
-  type Metric,
-  METRICS,
-  type Objective,
-  OBJECTIVES,
-  search,
-  SOURCE_CANDIDATE,
-  type UserConfig,
-} from './config.ts';
+export { compileConfig, type Config, configJsonSchema, defineConfig, type UserConfig } from './config.ts';
+export { type DataSource, type Metric, METRICS } from './config/data.ts';
+export type { Gates } from './config/gates.ts';
+export { type Objective, OBJECTIVES, search, SOURCE_CANDIDATE } from './config/recipe.ts';
 export { createDataset, type Dataset, findOverlap, fixedBatch, rowsOf } from './data/dataset.ts';
 export { loadDataset } from './data/load.ts';
 export { canonicalJson, type Digest, digestOf, digestOfFile, digestOfJson, isDigest } from './digest.ts';

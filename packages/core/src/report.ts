@@ -3,7 +3,9 @@
  * `prepare` writes it (JSON, terminal table, HTML); everything else reads it. Times are milliseconds, sizes bytes,
  * shares 0–1.
  */
-import type { Gates, Metric, Objective } from './config.ts';
+import type { Metric } from './config/data.ts';
+import type { Gates } from './config/gates.ts';
+import type { Objective } from './config/recipe.ts';
 import type { Digest } from './digest.ts';
 import type { Lineage } from './manifest.ts';
 import type { PassSpec } from './passes.ts';

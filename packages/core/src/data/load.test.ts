@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { DataSource } from '../config.ts';
+import type { DataSource } from '../config/data.ts';
 import type { ErrorCode } from '../errors.ts';
 import { writeNpy } from '../npy.ts';
 import { writeNpz } from '../npz.ts';

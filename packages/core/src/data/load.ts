@@ -2,7 +2,7 @@
  * Calibration and evaluation data from files to a dataset: read, take the range of rows, fit to the signature, check that
  * inputs and labels belong together.
  */
-import type { DataSource } from '../config.ts';
+import type { DataSource } from '../config/data.ts';
 import { fail } from '../errors.ts';
 import type { Signature } from '../signature.ts';
 import { rows, type Tensor } from '../tensor.ts';

@@ -4,7 +4,7 @@
  * union the user was after, and what else the schema would take there, is worked out here.
  */
 import type { z } from 'zod';
-import { suggest } from './suggest.ts';
+import { suggest } from '../suggest.ts';
 
 type Issue = z.core.$ZodIssue;
 
