@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { compileConfig, configJsonSchema, defineConfig, search } from './config.ts';
+import { compileConfig, configJsonSchema, defineConfig } from './config.ts';
+import { search } from './config/recipe.ts';
 import { batching, optimize, prune, quantize } from './passes.ts';
 
 const file = '/project/slipway.config.ts';
