@@ -4,8 +4,10 @@
  * The rules are those ONNX Runtime's kernels assume: the range always contains zero, so that padding and Relu
  * are exact; scales are stored as float32, so every division here is by the float32 value the kernel will multiply with;
  * rounding is half to even as in the ONNX specification (`Math.round` is not). Invariants, tested as properties: zero
- * is represented exactly, and a value inside the range comes back within half a scale.
+ * is represented exactly, and a value inside the range comes back within half a scale. The loops over whole tensors are
+ * in `loops.ts`.
  */
+import { channelRanges, quantizeInto, walkOf } from './loops.ts';
 
 export const QUANTIZED = {
   int8: { min: -128, max: 127, array: Int8Array },
@@ -88,25 +90,22 @@ export function quantizeArray(
 ): QuantizedTensor {
   const { array } = QUANTIZED[dtype];
   const symmetric = dtype === 'int8' || axis !== null;
-  const channels = axis === null ? 1 : (dims[axis] ?? 1);
-  const channelOf = channelIndex(dims, axis);
-  const { mins, maxs } = ranges(values, channels, channelOf);
+  const walk = walkOf(dims, axis);
+  const { channels } = walk;
+  const { mins, maxs } = channelRanges(values, walk);
 
   const data = new array(values.length);
   const scales = new Float32Array(channels);
   const zeroPoints = new array(channels);
-  const affines: Affine[] = [];
   for (let channel = 0; channel < channels; channel++) {
     let affine = affineOf(mins[channel] ?? 0, maxs[channel] ?? 0, dtype, symmetric);
     const floor = atLeast?.[channel] ?? 0;
     if (affine.scale < floor) affine = { ...affine, scale: storable(floor) };
-    affines.push(affine);
     scales[channel] = affine.scale;
     zeroPoints[channel] = affine.zeroPoint;
   }
-  for (let i = 0; i < values.length; i++) {
-    data[i] = quantizeValue(values[i] ?? 0, affines[channelOf(i)] ?? { scale: 1, zeroPoint: 0 }, dtype);
-  }
+  const { min, max } = QUANTIZED[dtype];
+  quantizeInto(data, values, walk, scales, zeroPoints, min, max);
   return { dtype, axis, data, scales, zeroPoints };
 }
 
@@ -154,20 +153,4 @@ function channelIndex(dims: readonly number[], axis: number | null): (index: num
   const size = dims[axis] ?? 1;
   const inner = dims.slice(axis + 1).reduce((product, dim) => product * dim, 1);
   return (index) => Math.floor(index / inner) % size;
-}
-
-function ranges(
-  values: Float32Array,
-  channels: number,
-  channelOf: (index: number) => number,
-): { mins: Float64Array; maxs: Float64Array } {
-  const mins = new Float64Array(channels);
-  const maxs = new Float64Array(channels);
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] ?? 0;
-    const channel = channelOf(i);
-    if (value < (mins[channel] ?? 0)) mins[channel] = value;
-    if (value > (maxs[channel] ?? 0)) maxs[channel] = value;
-  }
-  return { mins, maxs };
 }

@@ -18,6 +18,7 @@ import {
   toTensor,
   usageOf,
 } from '@slipway/onnx';
+import { allFinite } from './loops.ts';
 
 /** Input positions that hold weights, per operator of the standard domain. */
 const WEIGHT_INPUTS: ReadonlyMap<string, readonly number[]> = new Map([
@@ -117,7 +118,7 @@ export function readFloat32(initializer: Initializer): Float32Array {
  */
 export function readFinite(pass: PassName, initializer: Initializer): Float32Array {
   const values = readFloat32(initializer);
-  if (values.every(Number.isFinite)) return values;
+  if (allFinite(values)) return values;
   const problem = `the constant "${initializer.name}" has values that are not finite; exclude it, or repair the model`;
   throw fail('PASS_NOT_APPLICABLE', { pass, problem });
 }
