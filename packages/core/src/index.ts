@@ -57,6 +57,8 @@ export { type ModelDirectory, readModelDirectory, writeManifest } from './model-
 export { readNpz, writeNpz } from './npz.ts';
 export {
   batching,
+  type CalibrationMethod,
+  type CalibrationSpec,
   optimize,
   type PassName,
   type PassOptions,

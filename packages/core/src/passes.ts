@@ -17,6 +17,8 @@ export const passSchema = z.discriminatedUnion('pass', [
   simplifySchema,
 ]);
 
+export type { CalibrationMethod, CalibrationSpec } from './passes/calibration.ts';
+
 export type PassSpec = z.infer<typeof passSchema>;
 export type PassName = PassSpec['pass'];
 export type PassOptions<P extends PassName> = Omit<Extract<PassSpec, { pass: P }>, 'pass'>;

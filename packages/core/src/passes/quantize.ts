@@ -1,5 +1,6 @@
 /** Options of the passes that compute in, or store, fewer bits. */
 import { z } from 'zod';
+import { calibration } from './calibration.ts';
 import { exclude } from './exclude.ts';
 
 export const dynamicSchema = z.strictObject({
@@ -19,6 +20,6 @@ export const staticSchema = z.strictObject({
     .boolean()
     .optional()
     .describe('One weight scale per output channel instead of one per tensor. Default true.'),
-  calibration: z.enum(['minmax']).optional().describe('How activation ranges are found. Default minmax.'),
+  calibration,
   exclude,
 });

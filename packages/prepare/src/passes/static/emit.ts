@@ -31,7 +31,7 @@ import {
 } from '../affine.ts';
 import { store, type StoredConstant, storeQuantized } from '../constants.ts';
 import { readFinite, readFloat32 } from '../weights.ts';
-import type { Range } from './calibrate.ts';
+import type { Range } from '../calibrate/calibrate.ts';
 import { activationsOf, gemmBias, type StaticPlan, type Step } from './plan.ts';
 
 export interface EmitOptions {

@@ -12,7 +12,7 @@ import { emitEmbedding } from '../dynamic/embedding.ts';
 import { planDynamic, type Target } from '../dynamic/plan.ts';
 import { type Exclusion, exclusion } from '../exclude.ts';
 import { assessing, constantBytes, preparedForQuantization, QUANTIZATION_OPSET } from '../prepared.ts';
-import { calibrate } from './calibrate.ts';
+import { calibrate } from '../calibrate/calibrate.ts';
 import { emitStatic } from './emit.ts';
 import { fuseChannelwise } from './fuse.ts';
 import { planStatic, type StaticPlan } from './plan.ts';
@@ -53,10 +53,11 @@ export const staticPass: Pass<Spec> = {
       throw fail('PASS_NOT_APPLICABLE', { pass, problem });
     }
 
-    const { ranges, rows } = await calibrate(pass, start, [...new Set(plan.ranges.values())], context);
+    const options = { method: spec.calibration, levels: 256, symmetric: false };
+    const calibrated = await calibrate(pass, start, [...new Set(plan.ranges.values())], options, context);
     const perChannel = spec.perChannel ?? true;
     const editor = new GraphEditor(start.graph);
-    emitStatic(editor, start.graph, plan, ranges, { pass, activations, weights, perChannel });
+    emitStatic(editor, start.graph, plan, calibrated.ranges, { pass, activations, weights, perChannel });
     const stored = new Map<string, StoredConstant>();
     for (const embedding of embeddings) emitEmbedding(editor, pass, embedding, perChannel, stored);
     dropUnread(editor, start.graph.initializers.keys());
@@ -67,18 +68,12 @@ export const staticPass: Pass<Spec> = {
     const notes = [
       `${plural(products.length, 'convolution or matrix product', 'convolutions and matrix products')} and ${plural(joins, 'operator')} between them compute in 8-bit integers; ` +
         `constants ${was.toLocaleString('en')} → ${is.toLocaleString('en')} bytes.`,
-      `Ranges of ${plural(ranges.size, 'tensor')} are the smallest and largest values of ${plural(rows, 'calibration row')}.`,
+      ...calibrated.notes,
     ];
     if (embeddings.length > 0) notes.push(`${plural(embeddings.length, 'embedding')} stored in 8 bits.`);
     if (folded > 0) {
       notes.push(
         `${plural(folded, 'bias, factor or batch normalization', 'biases, factors and batch normalizations')} folded into the weights before.`,
-      );
-    }
-    const dead = [...ranges].filter(([, { min, max }]) => min === max).map(([tensor]) => tensor);
-    if (dead.length > 0) {
-      notes.push(
-        `Constant over all calibration rows, which may mean that the rows are not typical: ${listNames(dead)}.`,
       );
     }
     if (kept.length > 0) notes.push(`Left alone because excluded: ${listNames(kept.map(describeNode))}.`);

@@ -1,12 +1,21 @@
 /**
- * Which values occur: the smallest and largest element of each tensor over the calibration rows.
+ * Which values occur: the range of each tensor over the calibration rows, as the chosen method sees it.
  *
  * The model computes them itself, with a ReduceMin and a ReduceMax per tensor as its only outputs, so that what leaves
  * the runner per batch is three numbers per tensor and memory stays constant however many rows there are. The third is the sum
  * of |x|: whatever a minimum does with NaN on some CPU, a sum shows it.
  */
 import path from 'node:path';
-import { type Dataset, fail, fixedBatch, type PassName, rowsOf, type Tensors } from '@slipway/core';
+import {
+  type CalibrationMethod,
+  type CalibrationSpec,
+  type Dataset,
+  fail,
+  fixedBatch,
+  type PassName,
+  rowsOf,
+  type Tensors,
+} from '@slipway/core';
 import {
   createNode,
   GraphEditor,
@@ -17,6 +26,7 @@ import {
   writeModelFile,
 } from '@slipway/onnx';
 import type { PassContext } from '../../pass.ts';
+import { listNames, plural } from '../describe.ts';
 
 export interface Range {
   readonly min: number;
@@ -28,9 +38,20 @@ const ROWS_PER_CALL = 16;
 
 const STATISTICS = ['ReduceMin', 'ReduceMax', 'ReduceL1'] as const;
 
+export interface CalibrationOptions {
+  /** As the config says it. Default `minmax`. */
+  readonly method: CalibrationSpec | undefined;
+  /** How many values the quantized type has: 256 in 8 bits. */
+  readonly levels: number;
+  /** Zero is the middle of the quantized range. */
+  readonly symmetric: boolean;
+}
+
 export interface Calibration {
   readonly ranges: ReadonlyMap<string, Range>;
   readonly rows: number;
+  /** How the ranges were found and what was odd about the rows: one sentence each. */
+  readonly notes: readonly string[];
 }
 
 /** @throws PASS_NOT_APPLICABLE when there is no data, or a tensor takes values that are not finite */
@@ -38,6 +59,7 @@ export async function calibrate(
   pass: PassName,
   model: Model,
   tensors: readonly string[],
+  options: CalibrationOptions,
   context: PassContext,
 ): Promise<Calibration> {
   const { calibration } = context;
@@ -50,12 +72,15 @@ export async function calibrate(
   const { model: augmented, names } = withStatistics(model, tensors);
   await writeModelFile(file, augmented);
 
+  const method = methodOf(options.method);
   const size = rowsPerCall(pass, calibration);
-  const found = new Map<string, { min: number; max: number }>();
+  const found = new Map<string, Range>();
   let row = 0;
+  let call = 0;
   for await (const outputs of context.runModel(file, calls(calibration, size), { optimization: 'basic' })) {
     context.signal.throwIfAborted();
     const next = Math.min(row + size, calibration.rowCount);
+    const weight = method.method === 'ema' ? weightOfCall(call, method.momentum ?? DEFAULT_MOMENTUM) : null;
     for (const tensor of tensors) {
       const [min = NaN, max = NaN, magnitude = NaN] = (names.get(tensor) ?? []).map((name) => scalar(outputs, name));
       if (!Number.isFinite(magnitude)) {
@@ -64,12 +89,44 @@ export async function calibrate(
         const problem = `the tensor "${tensor}" is ${kind} for ${where}; exclude the nodes that compute with it, or remove the rows`;
         throw fail('PASS_NOT_APPLICABLE', { pass, problem });
       }
-      const known = found.get(tensor) ?? { min: Infinity, max: -Infinity };
-      found.set(tensor, { min: Math.min(known.min, min), max: Math.max(known.max, max) });
+      const known = found.get(tensor) ?? { min, max };
+      found.set(tensor, weight === null ? union(known, { min, max }) : between(known, { min, max }, weight));
     }
     row = next;
+    call++;
   }
-  return { ranges: found, rows: row };
+  return { ranges: found, rows: row, notes: describe(method, found, row) };
+}
+
+const methodOf = (spec: CalibrationSpec = 'minmax'): CalibrationMethod =>
+  typeof spec === 'string' ? { method: spec } : spec;
+
+/** What ONNX Runtime and PyTorch use. */
+const DEFAULT_MOMENTUM = 0.01;
+
+/**
+ * How much call `call` (from 0) moves the average: c / (1 − (1 − c)^(call + 1)). The plain exponential average would start
+ * at the first call and, with the few calls that calibration has, stay there; so corrected it is their weighted mean
+ * from the first on, and the same as the plain one after many.
+ */
+const weightOfCall = (call: number, momentum: number): number => momentum / (1 - (1 - momentum) ** (call + 1));
+
+const union = (a: Range, b: Range): Range => ({ min: Math.min(a.min, b.min), max: Math.max(a.max, b.max) });
+
+const between = (a: Range, b: Range, weight: number): Range => ({
+  min: a.min + weight * (b.min - a.min),
+  max: a.max + weight * (b.max - a.max),
+});
+
+function describe({ method }: CalibrationMethod, ranges: ReadonlyMap<string, Range>, rows: number): string[] {
+  const how =
+    method === 'ema' ? 'moving averages of the smallest and largest values' : 'the smallest and largest values';
+  const notes = [`Ranges of ${plural(ranges.size, 'tensor')} are ${how} of ${plural(rows, 'calibration row')}.`];
+  const dead = [...ranges].filter(([, { min, max }]) => min === max).map(([tensor]) => tensor);
+  if (dead.length > 0) {
+    notes.push(`Constant over all calibration rows, which may mean that the rows are not typical: ${listNames(dead)}.`);
+  }
+  return notes;
 }
 
 function withStatistics(
