@@ -98,4 +98,6 @@ export { irVersionFor, upgradeOpset } from './upgrade/upgrade.ts';
 export { assertModel, checkModel, type CheckOptions } from './check/check.ts';
 export type { Problem } from './check/problem.ts';
 export { type ModelSummary, summarise, type SummaryOptions, type WeightSummary, zeroShare } from './summarise.ts';
-export { nodeCount, REWRITE_TABLE, simplify, type Simplified, type SimplifyOptions } from './simplify/simplify.ts';
+export { applyRewrites, nodeCount, type RewriteOptions, type Simplified } from './simplify/apply.ts';
+export { eachNode, onlyAttributes, type Rewrite, type Site } from './simplify/rewrite.ts';
+export { REWRITE_TABLE, simplify, type SimplifyOptions } from './simplify/simplify.ts';

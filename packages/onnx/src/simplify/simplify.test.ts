@@ -5,7 +5,8 @@ import { encodeModel } from '../codec/decode.ts';
 import { graphAttribute, intAttribute, tensorAttribute } from '../ir/attribute.ts';
 import { createInitializer, initializerOf } from '../ir/initializer.ts';
 import { createModel, type Model, withModel } from '../ir/model.ts';
-import { nodeCount, simplify } from './simplify.ts';
+import { nodeCount } from './apply.ts';
+import { simplify } from './simplify.ts';
 import { parseGraph, printGraph } from './testing/text.ts';
 
 const modelOf = (text: string, opset = 17): Model =>
