@@ -116,7 +116,7 @@ describe('what a wrong config is told', () => {
     [
       'an option of another pass',
       recipe({ pass: 'quantize.dynamic', activations: 'int8' }),
-      'recipe[0]: unknown key "activations" (known: pass, perChannel, exclude)',
+      'recipe[0]: unknown key "activations" (known: pass, perChannel, only, exclude)',
     ],
     [
       'a wrong option of a pass',

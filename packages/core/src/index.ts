@@ -68,6 +68,7 @@ export {
   quantize,
   simplify,
 } from './passes.ts';
+export type { Selection, Selector } from './passes/exclude.ts';
 export { dtypeOfDatatype, OIP_DATATYPE } from './oip.ts';
 export { randomStream } from './random.ts';
 export {

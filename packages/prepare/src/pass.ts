@@ -10,6 +10,8 @@ import type { Model } from '@slipway/onnx';
 import type { SessionOptions } from '@slipway/runtime';
 
 export interface PassContext {
+  /** The model the recipe began with, whose names people use; null when it is the model the pass is given. */
+  readonly source: Model | null;
   /** Rows that show which values occur; null when the config names none. Never rows that candidates are measured on. */
   readonly calibration: Dataset | null;
   /**

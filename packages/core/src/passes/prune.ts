@@ -1,6 +1,6 @@
 /** Options of the passes that zero weights. */
 import { z } from 'zod';
-import { exclude } from './exclude.ts';
+import { exclude, only } from './exclude.ts';
 
 export const magnitudeSchema = z
   .strictObject({
@@ -16,6 +16,7 @@ export const magnitudeSchema = z
       .describe('Whether the bound is computed per tensor (default) or over all weights.'),
     threshold: z.number().positive().optional().describe('For rule `threshold`: weights with |w| below it become 0.'),
     ratio: z.number().gt(0).lt(1).optional().describe('For rule `ratio`: the share of weights that become 0.'),
+    only,
     exclude,
   })
   .refine(({ rule, ratio }) => rule !== 'ratio' || ratio !== undefined, {

@@ -1,7 +1,7 @@
 /** Options of the passes that compute in, or store, fewer bits. */
 import { z } from 'zod';
 import { calibration } from './calibration.ts';
-import { exclude } from './exclude.ts';
+import { exclude, only } from './exclude.ts';
 
 export const dynamicSchema = z.strictObject({
   pass: z.literal('quantize.dynamic'),
@@ -9,6 +9,7 @@ export const dynamicSchema = z.strictObject({
     .boolean()
     .optional()
     .describe('One weight scale per output channel instead of one per tensor. Default true.'),
+  only,
   exclude,
 });
 
@@ -21,5 +22,6 @@ export const staticSchema = z.strictObject({
     .optional()
     .describe('One weight scale per output channel instead of one per tensor. Default true.'),
   calibration,
+  only,
   exclude,
 });

@@ -1,48 +1,108 @@
 /**
- * What `exclude` means, for every pass: the names of nodes or initializers, where `*` stands for any run of characters
- * and everything else for itself. A pattern that matches nothing is an error, because an exclusion that silently does
- * nothing looks exactly like one that works. Only names of the model the pass was given count: a pass that
- * renames or fuses nodes asks about the original names.
+ * What `exclude` and `only` mean, for every pass. Entries are names of nodes or initializers (with `*`, or as a regular expression),
+ * operators, or regions of the graph; see `selectorSchema` in core. A node that holds a body stands for all in it.
+ *
+ * Names are those of the source model, as people see it, and those of the model the pass is given: `heirs.ts` follows the
+ * first through what earlier passes did. An entry that matches nothing is an error, because an exclusion that
+ * silently does nothing looks exactly like one that works.
+ *
+ * For a pass: add `exclude, only` to its options in core, then
+ *
+ * ```ts
+ * const excluded = exclusion(pass, spec, model, context.source);
+ * if (excluded.has(node, weight.name)) …
+ * ```
+ *
+ * asking before anything is renamed, or with the names from before.
  */
-import { fail, type PassName, suggest } from '@slipway/core';
-import type { Model } from '@slipway/onnx';
+import { fail, type PassName, type Selection, type Selector, suggest } from '@slipway/core';
+import { type Model, type Node, opName } from '@slipway/onnx';
+import { heirFinder } from './select/heirs.ts';
+import { addHandles, handlesOf, type Part, type Parts, partsOf } from './select/parts.ts';
+import { matcher } from './select/pattern.ts';
+import { compileRegex } from './select/regex.ts';
+import { regionOf } from './select/region.ts';
 
 export interface Exclusion {
-  /** True when a pattern names the node or one of the initializers. Empty names match nothing. */
-  has(...names: readonly string[]): boolean;
+  /**
+   * True when the pass is to leave this alone: something that is known by these nodes and names (of a node together with its
+   * weight, say) is excluded, or none of them is among `only`. Empty names match nothing.
+   */
+  has(...things: readonly (Node | string)[]): boolean;
 }
 
-/** @throws PASS_NOT_APPLICABLE when a pattern matches no node and no initializer */
-export function exclusion(pass: PassName, patterns: readonly string[] | undefined, model: Model): Exclusion {
-  const matchers = (patterns ?? []).map((pattern) => ({ pattern, matches: matcher(pattern) }));
-  const names = namesOf(model);
-  for (const { pattern, matches } of matchers) {
-    if (names.some(matches)) continue;
-    const problem = `the exclude pattern "${pattern}" matches no node and no initializer${suggest(pattern, names)}`;
-    throw fail('PASS_NOT_APPLICABLE', { pass, problem });
-  }
-  return { has: (...asked) => asked.some((name) => name !== '' && matchers.some(({ matches }) => matches(name))) };
-}
+/**
+ * @param source the model the recipe began with, null when that is `model`
+ * @throws PASS_NOT_APPLICABLE when an entry matches nothing in either, or is not a regular expression
+ */
+export function exclusion(pass: PassName, selection: Selection, model: Model, source: Model | null = null): Exclusion {
+  const { exclude = [], only } = selection;
+  if (exclude.length === 0 && only === undefined) return { has: () => false };
+  const now = partsOf(model);
+  const before = source === null ? null : { parts: partsOf(source), heirs: heirFinder(now) };
 
-/** Linear in the length of the name for any pattern: a regular expression with many `*` could be made to take forever. */
-export function matcher(pattern: string): (name: string) => boolean {
-  const [first = '', ...middle] = pattern.split('*');
-  const last = middle.pop();
-  if (last === undefined) return (name) => name === first;
-  return (name) => {
-    if (name.length < first.length + last.length || !name.startsWith(first) || !name.endsWith(last)) return false;
-    const end = name.length - last.length;
-    let at = first.length;
-    for (const part of middle) {
-      const found = name.indexOf(part, at);
-      if (found === -1 || found + part.length > end) return false;
-      at = found + part.length;
+  const handles = (option: 'exclude' | 'only', entries: readonly Selector[]): ReadonlySet<string> => {
+    const all = new Set<string>();
+    for (const entry of entries) {
+      const refuse = (problem: string): Error =>
+        fail('PASS_NOT_APPLICABLE', { pass, problem: `the ${option} ${describe(entry)} ${problem}` });
+      const found = select(entry, now, refuse);
+      const earlier = before === null ? found : select(entry, before.parts, refuse);
+      // What is said of the source is what its reader can act on.
+      if (typeof found === 'string' && typeof earlier === 'string') throw refuse(earlier);
+      const heirs = before === null || typeof earlier === 'string' ? [] : earlier.flatMap(before.heirs);
+      if (typeof found === 'string' && heirs.length === 0) {
+        throw refuse('matches only what earlier passes of the recipe have removed: drop the entry');
+      }
+      for (const part of [...(typeof found === 'string' ? [] : found), ...heirs]) addHandles(part, all);
     }
-    return true;
+    return all;
+  };
+  const excluded = handles('exclude', exclude);
+  const chosen = only === undefined ? null : handles('only', only);
+  return {
+    has(...things) {
+      const asked = things.flatMap((thing) => (typeof thing === 'string' ? [thing] : handlesOf(thing)));
+      const among = (set: ReadonlySet<string>): boolean => asked.some((name) => set.has(name));
+      return among(excluded) || (chosen !== null && !among(chosen));
+    },
   };
 }
 
-function namesOf(model: Model): string[] {
-  const nodes = model.graph.nodes.map((node) => node.name).filter((name) => name !== '');
-  return [...new Set([...nodes, ...model.graph.initializers.keys()])];
+/** The parts an entry matches, or, to follow its description in a sentence, why there are none. */
+function select(entry: Selector, parts: Parts, refuse: (problem: string) => Error): readonly Part[] | string {
+  if (typeof entry === 'string') return named(parts, matcher(entry)) ?? nothing(suggest(entry, parts.names));
+  if ('regex' in entry) return named(parts, compiled(entry.regex, refuse)) ?? nothing('');
+  if ('op' in entry) {
+    const nodes = parts.nodes.filter(({ node }) => node.op === entry.op || opName(node) === entry.op);
+    return nodes.length > 0 ? nodes : `matches no node${suggest(entry.op, parts.operators)}`;
+  }
+  return regionOf(entry, parts);
+}
+
+function named(parts: Parts, matches: (name: string) => boolean): readonly Part[] | null {
+  const found = [
+    ...parts.nodes.filter(({ node }) => node.name !== '' && matches(node.name)),
+    ...parts.weights.filter(({ weight }) => matches(weight)),
+  ];
+  return found.length > 0 ? found : null;
+}
+
+function compiled(regex: string, refuse: (problem: string) => Error): (name: string) => boolean {
+  try {
+    return compileRegex(regex);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw refuse(`cannot be used: ${error.message}`);
+  }
+}
+
+const nothing = (meant: string): string => `matches no node and no initializer${meant}`;
+
+function describe(entry: Selector): string {
+  if (typeof entry === 'string') return `pattern "${entry}"`;
+  if ('regex' in entry) return `regex "${entry.regex}"`;
+  if ('op' in entry) return `operator "${entry.op}"`;
+  const place = (names: string | readonly string[] | undefined): string => [names ?? '…'].flat().join(', ');
+  return `region from ${place(entry.from)} to ${place(entry.to)}`;
 }

@@ -45,9 +45,8 @@ export const magnitudePass: Pass<Spec> = {
   apply(model, spec, context) {
     const { pass } = spec;
     const found = findWeights(model.graph);
-    const excluded = exclusion(pass, spec.exclude, model);
-    const isExcluded = ({ initializer, users }: Weight): boolean =>
-      excluded.has(initializer.name, ...users.map((node) => node.name));
+    const excluded = exclusion(pass, spec, model, context.source);
+    const isExcluded = ({ initializer, users }: Weight): boolean => excluded.has(initializer.name, ...users);
     const kept = found.weights.filter(isExcluded);
     const targets = found.weights.filter((weight) => !isExcluded(weight));
     if (targets.length === 0) throw fail('PASS_NOT_APPLICABLE', { pass, problem: nothing(model) });

@@ -39,7 +39,7 @@ export async function makeCandidate(
   for (const [i, spec] of passes.entries()) {
     context.signal.throwIfAborted();
     context.tell('passes', name, spec.pass, i / passes.length);
-    made = await applyPass(made, spec, calibration, context);
+    made = await applyPass(made, spec, imported, calibration, context);
   }
   return made;
 }
@@ -47,6 +47,7 @@ export async function makeCandidate(
 async function applyPass(
   made: Made,
   spec: PassSpec,
+  imported: Imported,
   calibration: Dataset | null,
   context: BuildContext,
 ): Promise<Made> {
@@ -54,11 +55,15 @@ async function applyPass(
   // The registry pairs every name with the pass for its options, which a union of both cannot express.
   const pass = PASSES[spec.pass] as Pass;
   const { pass: name, ...options } = spec;
+  // Only what selects by name looks at the source again; for the first pass it is the model itself.
+  const selects = 'exclude' in spec || 'only' in spec;
+  const source = selects && made.model.digest !== imported.model.digest ? imported : null;
   const material = {
     pass: name,
     version: pass.version,
     options,
     upstream: made.model.digest,
+    source: source?.model.digest ?? null,
     calibration: calibration?.digest ?? null,
     seed: config.seed,
     threads: session.threads,
@@ -66,6 +71,7 @@ async function applyPass(
   };
   const { value, directory } = await cache.stage('pass', material, async (into) => {
     const result = await pass.apply(await loadModel(made.directory), spec, {
+      source: source === null ? null : await loadModel(source.directory),
       calibration,
       runModel: (file, batches, own) => runModel(file, batches, { session: { ...session, ...own }, log, signal }),
       workDirectory: await cache.scratch(),

@@ -43,11 +43,11 @@ export const dynamicPass: Pass<Spec> = {
 
   apply(model, spec, context) {
     const { pass } = spec;
-    const excluded = exclusion(pass, spec.exclude, model);
+    const excluded = exclusion(pass, spec, model, context.source);
     const { model: start, origins, raisedFrom } = preparedForQuantization(pass, model);
     const plan = planDynamic(start.graph);
     const isExcluded = (target: Target): boolean =>
-      excluded.has(target.node.name, target.weight.name, ...(origins.get(target.weight.name) ?? []));
+      excluded.has(target.node, target.weight.name, ...(origins.get(target.weight.name) ?? []));
     const targets = plan.targets.filter((target) => !isExcluded(target));
     if (targets.length === 0) {
       const problem = 'there is no constant float32 weight of a MatMul, Gemm or embedding to quantize';

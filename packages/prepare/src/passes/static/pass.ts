@@ -45,7 +45,7 @@ export const staticPass: Pass<Spec> = {
       const problem = 'ONNX Runtime has no kernels for int8 activations with uint8 weights';
       throw fail('PASS_NOT_APPLICABLE', { pass, problem });
     }
-    const excluded = exclusion(pass, spec.exclude, model);
+    const excluded = exclusion(pass, spec, model, context.source);
     const { model: start, plan, embeddings, folded, raisedFrom, kept } = simplified(model, excluded);
     const products = productsOf(plan);
     if (products.length === 0) {
@@ -102,7 +102,7 @@ function simplified(model: Model, excluded: Exclusion): Simplified {
   const sources = new Map(origins);
   const isExcluded = (node: Node): boolean =>
     excluded.has(
-      node.name,
+      node,
       ...node.inputs.flatMap((name) => [
         ...(start.graph.initializers.has(name) ? [name] : []),
         ...(sources.get(name) ?? []),

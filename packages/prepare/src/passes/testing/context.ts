@@ -12,6 +12,7 @@ import type { PassContext } from '../../pass.ts';
 /** For passes that run nothing: whoever tries anyway fails. */
 export function offlineContext(): PassContext {
   return {
+    source: null,
     calibration: null,
     runModel: () => {
       throw new Error('this pass should not run the model');
