@@ -15,12 +15,32 @@ export const dynamicSchema = z.strictObject({
 
 export const staticSchema = z.strictObject({
   pass: z.literal('quantize.static'),
-  activations: z.enum(['uint8', 'int8']).optional().describe('Type of quantized activations. Default uint8.'),
-  weights: z.enum(['int8', 'uint8']).optional().describe('Type of quantized weights. Default int8.'),
+  activations: z
+    .enum(['uint8', 'int8', 'uint16', 'int16'])
+    .optional()
+    .describe('Type of quantized activations. Default uint8. Of 16 bits, ONNX Runtime computes in float on a CPU.'),
+  weights: z
+    .enum(['int8', 'uint8', 'int4', 'uint4'])
+    .optional()
+    .describe('Type of quantized weights. Default int8. Of 4 bits, ONNX Runtime computes in float on a CPU.'),
   perChannel: z
     .boolean()
     .optional()
     .describe('One weight scale per output channel instead of one per tensor. Default true.'),
+  reduceRange: z
+    .boolean()
+    .optional()
+    .describe('Use 7 of the 8 bits of weights, so that CPUs without VNNI cannot saturate. Default false.'),
+  symmetricActivations: z
+    .boolean()
+    .optional()
+    .describe('Ranges of activations are the same on both sides of zero. Default false.'),
+  symmetricWeights: z
+    .boolean()
+    .optional()
+    .describe(
+      'Ranges of weights are the same on both sides of zero. Default: for int8 and int4, and for uint8 per channel.',
+    ),
   calibration,
   only,
   exclude,

@@ -11,7 +11,7 @@ import {
   roundHalfEven,
 } from './affine.ts';
 
-const dtype = fc.constantFrom('int8' as const, 'uint8' as const);
+const dtype = fc.constantFrom(...(Object.keys(QUANTIZED) as (keyof typeof QUANTIZED)[]));
 const finite = fc.float({ noNaN: true, noDefaultInfinity: true });
 const ordinary = fc.float({ noNaN: true, noDefaultInfinity: true, min: -1e6, max: 1e6 });
 
@@ -27,8 +27,8 @@ describe('roundHalfEven', () => {
 describe('affineOf', () => {
   it('represents zero exactly, with a scale that float32 can store, whatever the range', () => {
     fc.assert(
-      fc.property(finite, finite, dtype, fc.boolean(), (a, b, type, symmetric) => {
-        const affine = affineOf(Math.min(a, b), Math.max(a, b), type, symmetric);
+      fc.property(finite, finite, dtype, fc.boolean(), fc.boolean(), (a, b, type, symmetric, reduced) => {
+        const affine = affineOf(Math.min(a, b), Math.max(a, b), type, symmetric, reduced);
         expect(affine.scale).toBe(Math.fround(affine.scale));
         expect(affine.scale).toBeGreaterThan(0);
         expect(Number.isFinite(affine.scale)).toBe(true);
@@ -47,6 +47,12 @@ describe('affineOf', () => {
     expect(affineOf(-128, 127, 'int8', false)).toEqual({ scale: 1, zeroPoint: 0 });
     expect(affineOf(-2, 1, 'int8', true)).toEqual({ scale: Math.fround(2 / 127), zeroPoint: 0 });
     expect(affineOf(-2, 1, 'uint8', true)).toEqual({ scale: Math.fround(2 / 127), zeroPoint: 128 });
+    expect(affineOf(-2, 1, 'int8', true, true)).toEqual({ scale: Math.fround(2 / 64), zeroPoint: 0 });
+    expect(affineOf(0, 127, 'uint8', false, true)).toEqual({ scale: 1, zeroPoint: 0 });
+    expect(affineOf(-32767, 1, 'int16', true)).toEqual({ scale: 1, zeroPoint: 0 });
+    expect(affineOf(0, 65535, 'uint16', false)).toEqual({ scale: 1, zeroPoint: 0 });
+    expect(affineOf(-15, 15, 'int4', true)).toEqual({ scale: 2, zeroPoint: 0 });
+    expect(affineOf(-15, 0, 'uint4', false)).toEqual({ scale: 1, zeroPoint: 15 });
   });
 
   it('keeps zero in the range when all values are on one side of it', () => {
@@ -65,15 +71,15 @@ describe('quantizeArray', () => {
 
   it('brings every value back within half a scale, and zero exactly', () => {
     fc.assert(
-      fc.property(values, dtype, fc.boolean(), (list, type, perChannel) => {
+      fc.property(values, dtype, fc.boolean(), fc.boolean(), (list, type, perChannel, reduceRange) => {
         const array = Float32Array.from([...list, 0, 0]);
         const dims = [array.length, 1];
-        const quantized = quantizeArray(array, dims, perChannel ? 0 : null, type);
+        const quantized = quantizeArray(array, dims, perChannel ? 0 : null, type, { reduceRange });
         const back = dequantizeArray(quantized, dims);
         for (let i = 0; i < array.length; i++) {
           const scale = quantized.scales[perChannel ? i : 0]!;
-          // 127 steps of a scale that was itself rounded to float32.
-          expect(Math.abs(back[i]! - array[i]!)).toBeLessThanOrEqual(scale * 0.50002);
+          // Up to 32,767 steps of a scale that was itself rounded to float32.
+          expect(Math.abs(back[i]! - array[i]!)).toBeLessThanOrEqual(scale * 0.505);
         }
         expect(back.at(-1)).toBe(0);
       }),
@@ -87,6 +93,17 @@ describe('quantizeArray', () => {
     const columns = quantizeArray(array, [3, 2], 1, 'int8');
     expect([...columns.scales]).toEqual([4, 40].map((x) => Math.fround(x / 127)));
     expect([...columns.data]).toEqual([32, 32, 64, 64, 127, 127]);
+  });
+
+  it('uses 7 bits when told to, so that two products fit 16 bits', () => {
+    fc.assert(
+      fc.property(values, fc.constantFrom('int8' as const, 'uint8' as const), (list, type) => {
+        const { data } = quantizeArray(Float32Array.from(list), [list.length], null, type, { reduceRange: true });
+        return data.every(
+          (value) => Math.abs(value) <= 127 && 2 * 255 * Math.abs(value - (type === 'uint8' ? 64 : 0)) < 2 ** 15,
+        );
+      }),
+    );
   });
 
   it('gives all channels the same zero point, dead channels included', () => {
@@ -104,7 +121,7 @@ describe('bias', () => {
         fc.float({ min: Math.fround(1e-10), max: 1, noNaN: true }),
         (bias, inputScale) => {
           const floor = biasScaleFloor(Float32Array.of(bias), inputScale, 1);
-          const weight = quantizeArray(Float32Array.of(1e-9), [1], null, 'int8', floor);
+          const weight = quantizeArray(Float32Array.of(1e-9), [1], null, 'int8', { atLeast: floor });
           const { data } = quantizeBias(Float32Array.of(bias), inputScale, weight.scales);
           const back = data[0]! * inputScale * weight.scales[0]!;
           return (

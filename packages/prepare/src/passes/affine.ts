@@ -1,5 +1,5 @@
 /**
- * The arithmetic of 8-bit quantization, and nothing else: real = scale · (quantized − zero point).
+ * The arithmetic of quantization to 4, 8 or 16 bits, and nothing else: real = scale · (quantized − zero point).
  *
  * The rules are those ONNX Runtime's kernels assume: the range always contains zero, so that padding and Relu
  * are exact; scales are stored as float32, so every division here is by the float32 value the kernel will multiply with;
@@ -9,13 +9,37 @@
  */
 import { channelRanges, quantizeInto, walkOf } from './loops.ts';
 
+/**
+ * What a type holds, and how it is used when the range is the same on both sides of zero: `levels` steps from the zero
+ * point to the largest magnitude. 8 and 16 bits leave out one value so that negation is exact and no product of two
+ * weights overflows what kernels expect; of 4 bits no value can be spared, and half a level at either end is no error.
+ * Elements of 4 bits are one per array element here; they are packed when stored.
+ */
 export const QUANTIZED = {
-  int8: { min: -128, max: 127, array: Int8Array },
-  uint8: { min: 0, max: 255, array: Uint8Array },
+  int4: { bits: 4, min: -8, max: 7, middle: 0, levels: 7.5, array: Int8Array },
+  uint4: { bits: 4, min: 0, max: 15, middle: 8, levels: 7.5, array: Uint8Array },
+  int8: { bits: 8, min: -128, max: 127, middle: 0, levels: 127, array: Int8Array },
+  uint8: { bits: 8, min: 0, max: 255, middle: 128, levels: 127, array: Uint8Array },
+  int16: { bits: 16, min: -32768, max: 32767, middle: 0, levels: 32767, array: Int16Array },
+  uint16: { bits: 16, min: 0, max: 65535, middle: 32768, levels: 32767, array: Uint16Array },
+} as const;
+
+/** 7 of the 8 bits: the sum of two products with 8-bit activations then fits the 16 bits in which AVX2 adds them. */
+const REDUCED = {
+  int8: { min: -64, max: 64, middle: 0, levels: 64 },
+  uint8: { min: 0, max: 127, middle: 64, levels: 63 },
 } as const;
 
 export type QuantizedDType = keyof typeof QUANTIZED;
-type QuantizedData = Int8Array | Uint8Array;
+type QuantizedData = Int8Array | Uint8Array | Int16Array | Uint16Array;
+
+/** The values of a type that are used. */
+interface Grid {
+  readonly min: number;
+  readonly max: number;
+  readonly middle: number;
+  readonly levels: number;
+}
 
 export interface Affine {
   /** Exactly representable in float32, > 0. */
@@ -50,23 +74,33 @@ const clamp = (value: number, min: number, max: number): number => (value < min 
 /** A scale as the float32 that will be stored, never infinite and never denormal. */
 const storable = (scale: number): number => Math.fround(Math.min(scale, LARGEST_FLOAT32));
 
+function gridOf(dtype: QuantizedDType, reduceRange: boolean): Grid {
+  return reduceRange && (dtype === 'int8' || dtype === 'uint8') ? REDUCED[dtype] : QUANTIZED[dtype];
+}
+
 /**
  * Scale and zero point for values in [min, max]. A range of zero width at zero gives scale 1.
- * @param symmetric the zero point is the middle of the type, and the range is the same on both sides of zero;
- *   for int8 the value −128 is then not used, so that no product of two weights overflows what kernels expect
+ * @param symmetric the zero point is the middle of the type, and the range is the same on both sides of zero
+ * @param reduceRange use 7 of 8 bits; other widths are not reduced
  */
-export function affineOf(min: number, max: number, dtype: QuantizedDType, symmetric: boolean): Affine {
-  const type = QUANTIZED[dtype];
+export function affineOf(
+  min: number,
+  max: number,
+  dtype: QuantizedDType,
+  symmetric: boolean,
+  reduceRange = false,
+): Affine {
+  const grid = gridOf(dtype, reduceRange);
   const low = Math.min(min, 0);
   const high = Math.max(max, 0);
   if (symmetric) {
-    const zeroPoint = dtype === 'int8' ? 0 : 128;
-    const scale = storable(Math.max(-low, high) / 127);
-    return scale < SMALLEST_SCALE ? { scale: 1, zeroPoint } : { scale, zeroPoint };
+    const scale = storable(Math.max(-low, high) / grid.levels);
+    return scale < SMALLEST_SCALE ? { scale: 1, zeroPoint: grid.middle } : { scale, zeroPoint: grid.middle };
   }
-  const scale = storable(high / (type.max - type.min) - low / (type.max - type.min));
+  const width = grid.max - grid.min;
+  const scale = storable(high / width - low / width);
   if (scale < SMALLEST_SCALE) return { scale: 1, zeroPoint: 0 };
-  return { scale, zeroPoint: clamp(roundHalfEven(type.min - low / scale), type.min, type.max) };
+  return { scale, zeroPoint: clamp(roundHalfEven(grid.min - low / scale), grid.min, grid.max) };
 }
 
 /** One value, saturating. */
@@ -75,21 +109,30 @@ export function quantizeValue(value: number, { scale, zeroPoint }: Affine, dtype
   return clamp(roundHalfEven(value / scale) + zeroPoint, min, max);
 }
 
+export interface ArrayOptions {
+  /**
+   * The same range on both sides of zero, and so the same zero point for every channel. Default: for signed types, and
+   * for 8 bits per channel, because the kernels want equal zero points.
+   */
+  readonly symmetric?: boolean;
+  readonly reduceRange?: boolean;
+  /** Scales are not smaller than these (per channel, or one), see `biasScaleFloor`. */
+  readonly atLeast?: Float64Array | null;
+}
+
 /**
  * Quantize an array in row-major order.
  * @param axis the channel axis, or null for one scale
- * Symmetric for int8 and per channel (kernels want equal zero points), asymmetric for uint8 with one scale.
- * @param atLeast scales are not smaller than these (per channel, or one), see `biasScaleFloor`
  */
 export function quantizeArray(
   values: Float32Array,
   dims: readonly number[],
   axis: number | null,
   dtype: QuantizedDType,
-  atLeast?: Float64Array,
+  { symmetric, reduceRange = false, atLeast = null }: ArrayOptions = {},
 ): QuantizedTensor {
   const { array } = QUANTIZED[dtype];
-  const symmetric = dtype === 'int8' || axis !== null;
+  const isSymmetric = symmetric ?? (!dtype.startsWith('u') || (axis !== null && dtype !== 'uint4'));
   const walk = walkOf(dims, axis);
   const { channels } = walk;
   const { mins, maxs } = channelRanges(values, walk);
@@ -98,13 +141,13 @@ export function quantizeArray(
   const scales = new Float32Array(channels);
   const zeroPoints = new array(channels);
   for (let channel = 0; channel < channels; channel++) {
-    let affine = affineOf(mins[channel] ?? 0, maxs[channel] ?? 0, dtype, symmetric);
+    let affine = affineOf(mins[channel] ?? 0, maxs[channel] ?? 0, dtype, isSymmetric, reduceRange);
     const floor = atLeast?.[channel] ?? 0;
     if (affine.scale < floor) affine = { ...affine, scale: storable(floor) };
     scales[channel] = affine.scale;
     zeroPoints[channel] = affine.zeroPoint;
   }
-  const { min, max } = QUANTIZED[dtype];
+  const { min, max } = gridOf(dtype, reduceRange);
   quantizeInto(data, values, walk, scales, zeroPoints, min, max);
   return { dtype, axis, data, scales, zeroPoints };
 }

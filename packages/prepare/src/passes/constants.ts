@@ -2,9 +2,9 @@
  * Puts quantized constants into a graph, each once: several nodes that read the same weight in the same form share
  * what is stored. Names say where they come from: `W` becomes `W_quantized`, `W_scale`, `W_zero_point`.
  */
-import type { NumericDType, Tensor } from '@slipway/core';
-import { type GraphEditor, initializerOf } from '@slipway/onnx';
-import type { QuantizedTensor } from './affine.ts';
+import { bytesOf, type NumericDType, type Tensor } from '@slipway/core';
+import { createInitializer, type GraphEditor, initializerOf } from '@slipway/onnx';
+import { QUANTIZED, type QuantizedDType, type QuantizedTensor } from './affine.ts';
 
 /** Names of the initializers of one quantized constant. */
 export interface StoredConstant {
@@ -30,16 +30,35 @@ export function storeQuantized(
   value: QuantizedTensor,
 ): StoredConstant {
   const shape = value.axis === null ? [] : [value.scales.length];
+  const { dtype, data, zeroPoints } = value;
   return {
-    quantized: store(editor, `${base}_quantized`, quantizedTensor(value, dims)),
+    quantized: storeIntegers(editor, `${base}_quantized`, dtype, dims, data),
     scale: store(editor, `${base}_scale`, { dtype: 'float32', shape, data: value.scales }),
-    zeroPoint: store(editor, `${base}_zero_point`, quantizedTensor({ ...value, data: value.zeroPoints }, shape)),
+    zeroPoint: storeIntegers(editor, `${base}_zero_point`, dtype, shape, zeroPoints),
     axis: value.axis,
   };
 }
 
-function quantizedTensor({ dtype, data }: QuantizedTensor, shape: readonly number[]): Tensor & { dtype: NumericDType } {
-  return { dtype, shape, data } as Tensor & { dtype: NumericDType };
+/** Add quantized elements, one per array element; those of 4 bits are packed two to a byte, the first in the low half. */
+export function storeIntegers(
+  editor: GraphEditor,
+  base: string,
+  dtype: QuantizedDType,
+  dims: readonly number[],
+  data: QuantizedTensor['data'],
+): string {
+  const name = editor.uniqueName(base);
+  const bytes = QUANTIZED[dtype].bits === 4 ? packNibbles(data) : bytesOf(data);
+  editor.setInitializer(createInitializer(name, dtype, dims, bytes));
+  return name;
+}
+
+function packNibbles(values: ArrayLike<number>): Uint8Array {
+  const packed = new Uint8Array(Math.ceil(values.length / 2));
+  for (let i = 0; i < packed.length; i++) {
+    packed[i] = ((values[2 * i] ?? 0) & 15) | (((values[2 * i + 1] ?? 0) & 15) << 4);
+  }
+  return packed;
 }
 
 /** Remove the initializers among `names` that nothing reads any more. Graph inputs of old models are inputs no more. */

@@ -25,18 +25,21 @@ export interface Prepared {
 /** The first with QuantizeLinear and DequantizeLinear per axis. */
 export const QUANTIZATION_OPSET = 13;
 
-/** For quantization. @throws PASS_NOT_APPLICABLE when the model is older and cannot be upgraded */
-export function preparedForQuantization(pass: PassName, model: Model): Prepared {
+/**
+ * For quantization.
+ * @param opset the operator set the result needs
+ * @throws PASS_NOT_APPLICABLE when the model is older and cannot be upgraded
+ */
+export function preparedForQuantization(pass: PassName, model: Model, opset = QUANTIZATION_OPSET): Prepared {
   const { model: folded, origins } = prepared(model);
   const before = opsetOf(folded);
   try {
     // An upgrade moves attributes to constants; nothing of it is a weight.
-    const upgraded = upgradeOpset(folded, QUANTIZATION_OPSET);
-    return { model: upgraded, origins, raisedFrom: before < QUANTIZATION_OPSET ? before : null };
+    return { model: upgradeOpset(folded, opset), origins, raisedFrom: before < opset ? before : null };
   } catch (error) {
     if (!hasCode(error, 'UNSUPPORTED_OPERATOR') && !hasCode(error, 'UNSUPPORTED_OPSET')) throw error;
     const reason = error instanceof Error ? error.message : String(error);
-    const problem = `the model is in operator set ${before} and cannot be raised to ${QUANTIZATION_OPSET}: ${reason}`;
+    const problem = `the model is in operator set ${before} and cannot be raised to ${opset}: ${reason}`;
     throw fail('PASS_NOT_APPLICABLE', { pass, problem }, { cause: error });
   }
 }

@@ -29,16 +29,14 @@ import {
   quantizeArray,
   quantizeBias,
 } from '../affine.ts';
-import { store, type StoredConstant, storeQuantized } from '../constants.ts';
+import { store, type StoredConstant, storeIntegers, storeQuantized } from '../constants.ts';
 import { readFinite, readFloat32 } from '../weights.ts';
 import type { Range } from '../calibrate/calibrate.ts';
 import { activationsOf, gemmBias, type StaticPlan, type Step } from './plan.ts';
+import type { Scheme } from './scheme.ts';
 
-export interface EmitOptions {
+export interface EmitOptions extends Scheme {
   readonly pass: PassName;
-  readonly activations: QuantizedDType;
-  readonly weights: QuantizedDType;
-  readonly perChannel: boolean;
 }
 
 /** @param graph the graph the plan was made for, which `editor` edits */
@@ -56,7 +54,7 @@ export function emitStatic(
     if (known === undefined) {
       const range = ranges.get(root);
       if (range === undefined) throw fail('INTERNAL', { problem: `tensor "${root}" was not calibrated` });
-      known = affineOf(range.min, range.max, options.activations, false);
+      known = affineOf(range.min, range.max, options.activations, options.symmetricActivations);
       affines.set(root, known);
     }
     return known;
@@ -94,10 +92,9 @@ function storeAffine(
   { scale, zeroPoint }: Affine,
   dtype: QuantizedDType,
 ): { scale: string; zeroPoint: string } {
-  const data = QUANTIZED[dtype].array.of(zeroPoint);
   return {
     scale: store(editor, `${tensor}_scale`, { dtype: 'float32', shape: [], data: Float32Array.of(scale) }),
-    zeroPoint: store(editor, `${tensor}_zero_point`, { dtype, shape: [], data } as never),
+    zeroPoint: storeIntegers(editor, `${tensor}_zero_point`, dtype, [], QUANTIZED[dtype].array.of(zeroPoint)),
   };
 }
 
@@ -137,7 +134,7 @@ function emitConstants(
   planned: Node,
   affine: (tensor: string) => Affine,
   weights: Map<string, { readonly dequantized: string; readonly scales: Float32Array }>,
-  { pass, weights: dtype, perChannel }: EmitOptions,
+  { pass, weights: dtype, perChannel, reduceRange, symmetricWeights }: EmitOptions,
 ): void {
   const [input = '', weightName = '', biasName = ''] = planned.inputs;
   const initializer = graph.initializers.get(weightName);
@@ -152,14 +149,15 @@ function emitConstants(
   const floor = bias === null ? null : biasScaleFloor(bias, inputScale, perChannel ? channels : 1);
   const stored = readFinite(pass, initializer);
   const values = alpha === 1 ? stored : stored.map((value) => value * alpha);
-  const plain = quantizeArray(values, initializer.dims, perChannel ? axis : null, dtype);
+  const how = { reduceRange, ...(symmetricWeights === undefined ? {} : { symmetric: symmetricWeights }) };
+  const plain = quantizeArray(values, initializer.dims, perChannel ? axis : null, dtype, how);
   const isRaised = floor?.some((least, channel) => (plain.scales[channel] ?? 0) < least) ?? false;
   const key = `${weightName}|${axis}|${alpha}${isRaised ? `|${node.outputs[0] ?? ''}` : ''}`;
   let weight = weights.get(key);
   if (weight === undefined) {
     const quantized =
       isRaised && floor !== null
-        ? quantizeArray(values, initializer.dims, perChannel ? axis : null, dtype, floor)
+        ? quantizeArray(values, initializer.dims, perChannel ? axis : null, dtype, { ...how, atLeast: floor })
         : plain;
     const constants = storeQuantized(editor, weightName, initializer.dims, quantized);
     weight = { dequantized: dequantize(editor, weightName, constants, node), scales: quantized.scales };

@@ -1,5 +1,6 @@
 import type { PassSpec, Tensors } from '@slipway/core';
 import {
+  byteLengthOf,
   createGraph,
   createModel,
   createNode,
@@ -7,6 +8,7 @@ import {
   intAttribute,
   intsAttribute,
   type Model,
+  opsetOf,
   tensorInfo,
 } from '@slipway/onnx';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -109,8 +111,40 @@ describe('quantize.static', () => {
     { weights: 'uint8', perChannel: false },
     { perChannel: false },
     { activations: 'int8', perChannel: false },
+    { reduceRange: true },
+    { weights: 'uint8', reduceRange: true },
+    { symmetricActivations: true },
+    { activations: 'int8', symmetricActivations: true, symmetricWeights: true },
+    { weights: 'uint8', perChannel: false, symmetricWeights: true },
+    { weights: 'int8', perChannel: false, symmetricWeights: false },
+    { activations: 'uint16' },
+    { activations: 'int16', symmetricActivations: true },
+    { activations: 'uint16', weights: 'uint8' },
   ])('stays close to the float model with %j', async (options) => {
     expect(await errorOf(await quantize(cnn(), options))).toBeLessThan(0.04);
+  });
+
+  it.each<[Options, number]>([
+    [{ weights: 'int4' }, 0.2],
+    [{ weights: 'uint4' }, 0.2],
+    [{ weights: 'uint4', perChannel: false, activations: 'int8' }, 0.3],
+    [{ weights: 'int4', activations: 'uint16' }, 0.2],
+  ])('takes weights of 4 bits, and says what they buy, with %j', async (options, bound) => {
+    const result = await quantize(cnn(), options);
+    expect(await errorOf(result)).toBeLessThan(bound);
+    expect(opsetOf(result.model)).toBe(21);
+    const weight = result.model.graph.initializers.get('W2_quantized');
+    expect([weight?.dtype, weight && byteLengthOf(weight)]).toEqual([options.weights, 9]);
+    expect(result.notes.join('\n')).toContain('on a CPU: it computes in float. What it buys here is size.');
+    expect(result.notes).toContain('Operator set raised from 13 to 21.');
+  });
+
+  it('halves the error of 8 bits many times over with activations of 16', async () => {
+    const sixteen = await quantize(cnn(), { activations: 'uint16' });
+    expect(await errorOf(sixteen)).toBeLessThan(0.01);
+    expect(sixteen.notes).toContain(
+      'ONNX Runtime has no uint16 kernels on a CPU: it converts to float, computes there and converts back. Expect it slower than float here; it is for accelerators.',
+    );
   });
 
   it('gives the same bytes every time', async () => {
@@ -182,6 +216,11 @@ describe('quantize.static', () => {
       staticPass.apply(cnn(), { pass: 'quantize.static', ...options }, context);
     await expect(apply({})).rejects.toThrow('it needs calibration data: give `data.calibration` in the config');
     await expect(apply({ activations: 'int8', weights: 'uint8' })).rejects.toThrow('no kernels for int8 activations');
+    await expect(apply({ weights: 'int4', reduceRange: true })).rejects.toThrow('reduceRange is for weights of 8 bits');
+    await expect(apply({ weights: 'int4', symmetricWeights: false })).rejects.toThrow(
+      'use uint4 for ranges that are not',
+    );
+    await expect(apply({ symmetricWeights: false })).rejects.toThrow('set perChannel: false');
     await expect(apply({ exclude: ['conv2'] })).rejects.toThrow('did you mean "conv1"?');
     await expect(apply({ exclude: ['*'] })).rejects.toThrow('there is no convolution or matrix product');
   });

@@ -6,16 +6,18 @@
 import { fail, type PassSpec } from '@slipway/core';
 import { describeNode, GraphEditor, inferShapes, isTensorType, type Model, type Node, withModel } from '@slipway/onnx';
 import type { Pass } from '../../pass.ts';
+import { QUANTIZED } from '../affine.ts';
 import { dropUnread, type StoredConstant } from '../constants.ts';
 import { listNames, plural } from '../describe.ts';
 import { emitEmbedding } from '../dynamic/embedding.ts';
 import { planDynamic, type Target } from '../dynamic/plan.ts';
 import { type Exclusion, exclusion } from '../exclude.ts';
-import { assessing, constantBytes, preparedForQuantization, QUANTIZATION_OPSET } from '../prepared.ts';
+import { assessing, constantBytes, preparedForQuantization } from '../prepared.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { emitStatic } from './emit.ts';
 import { fuseChannelwise } from './fuse.ts';
 import { planStatic, type StaticPlan } from './plan.ts';
+import { opsetOfScheme, type Scheme, schemeOf, warningsOf, widthOf } from './scheme.ts';
 
 type Spec = Extract<PassSpec, { pass: 'quantize.static' }>;
 
@@ -23,10 +25,10 @@ const NOTHING: Exclusion = { has: () => false };
 
 export const staticPass: Pass<Spec> = {
   name: 'quantize.static',
-  version: 1,
+  version: 2,
 
   assess: assessing((model) => {
-    const { plan } = simplified(model, NOTHING);
+    const { plan } = simplified(model, NOTHING, schemeOf({}));
     const products = productsOf(plan).length;
     return products === 0
       ? { applicable: false, targets: 0, summary: 'no convolution or matrix product with constant float32 weights' }
@@ -39,36 +41,35 @@ export const staticPass: Pass<Spec> = {
 
   async apply(model, spec, context) {
     const { pass } = spec;
-    const activations = spec.activations ?? 'uint8';
-    const weights = spec.weights ?? 'int8';
-    if (activations === 'int8' && weights === 'uint8') {
-      const problem = 'ONNX Runtime has no kernels for int8 activations with uint8 weights';
-      throw fail('PASS_NOT_APPLICABLE', { pass, problem });
-    }
+    const scheme = schemeOf(spec);
     const excluded = exclusion(pass, spec, model, context.source);
-    const { model: start, plan, embeddings, folded, raisedFrom, kept } = simplified(model, excluded);
+    const { model: start, plan, embeddings, folded, raisedFrom, kept } = simplified(model, excluded, scheme);
     const products = productsOf(plan);
     if (products.length === 0) {
       const problem = 'there is no convolution or matrix product with constant float32 weights to quantize';
       throw fail('PASS_NOT_APPLICABLE', { pass, problem });
     }
 
-    const options = { method: spec.calibration, levels: 256, symmetric: false };
+    const options = {
+      method: spec.calibration,
+      levels: 2 ** QUANTIZED[scheme.activations].bits,
+      symmetric: scheme.symmetricActivations,
+    };
     const calibrated = await calibrate(pass, start, [...new Set(plan.ranges.values())], options, context);
-    const perChannel = spec.perChannel ?? true;
     const editor = new GraphEditor(start.graph);
-    emitStatic(editor, start.graph, plan, calibrated.ranges, { pass, activations, weights, perChannel });
+    emitStatic(editor, start.graph, plan, calibrated.ranges, { pass, ...scheme });
     const stored = new Map<string, StoredConstant>();
-    for (const embedding of embeddings) emitEmbedding(editor, pass, embedding, perChannel, stored);
+    for (const embedding of embeddings) emitEmbedding(editor, pass, embedding, scheme.perChannel, stored);
     dropUnread(editor, start.graph.initializers.keys());
     const result = withModel(start, { graph: editor.finish() });
 
     const [was, is] = [constantBytes(model), constantBytes(result)];
     const joins = plan.steps.filter(({ kind }) => kind === 'join').length;
     const notes = [
-      `${plural(products.length, 'convolution or matrix product', 'convolutions and matrix products')} and ${plural(joins, 'operator')} between them compute in 8-bit integers; ` +
+      `${plural(products.length, 'convolution or matrix product', 'convolutions and matrix products')} and ${plural(joins, 'operator')} between them compute in ${widthOf(scheme)}; ` +
         `constants ${was.toLocaleString('en')} → ${is.toLocaleString('en')} bytes.`,
       ...calibrated.notes,
+      ...warningsOf(scheme),
     ];
     if (embeddings.length > 0) notes.push(`${plural(embeddings.length, 'embedding')} stored in 8 bits.`);
     if (folded > 0) {
@@ -80,7 +81,7 @@ export const staticPass: Pass<Spec> = {
     for (const [reason, left] of Map.groupBy(plan.untouched, (one) => one.reason)) {
       notes.push(`Left in float: ${listNames(left.map(({ node }) => describeNode(node)))}: ${reason}.`);
     }
-    if (raisedFrom !== null) notes.push(`Operator set raised from ${raisedFrom} to ${QUANTIZATION_OPSET}.`);
+    if (raisedFrom !== null) notes.push(`Operator set raised from ${raisedFrom} to ${opsetOfScheme(scheme)}.`);
     return { model: result, notes };
   },
 };
@@ -97,8 +98,12 @@ interface Simplified {
 }
 
 /** The model with constants folded and biases where kernels want them, and what to quantize in it. */
-function simplified(model: Model, excluded: Exclusion): Simplified {
-  const { model: start, origins, raisedFrom } = preparedForQuantization('quantize.static', model);
+function simplified(model: Model, excluded: Exclusion, scheme: Scheme): Simplified {
+  const {
+    model: start,
+    origins,
+    raisedFrom,
+  } = preparedForQuantization('quantize.static', model, opsetOfScheme(scheme));
   const sources = new Map(origins);
   const isExcluded = (node: Node): boolean =>
     excluded.has(
@@ -125,7 +130,7 @@ function simplified(model: Model, excluded: Exclusion): Simplified {
   const graph = editor.finish();
   return {
     model: withModel(start, { graph }),
-    plan: planStatic(graph, isExcluded),
+    plan: planStatic(graph, { isExcluded, absorbs: !scheme.symmetricActivations }),
     embeddings: planDynamic(graph).targets.filter(({ kind, node }) => kind === 'embedding' && !isExcluded(node)),
     folded,
     raisedFrom,

@@ -7,7 +7,8 @@
  * not change values, so that their output has the range of their input; likewise only in between. A node outside is
  * left in float, because a quantize/dequantize pair around a single cheap operator costs time and accuracy and gains nothing.
  *
- * A Relu or Clip after a node whose output is quantized disappears: the quantized range ends where it would clip.
+ * A Relu or Clip after a node whose output is quantized disappears: the quantized range ends where it would clip. Not so when
+ * ranges are symmetric: then it is a node in between like others.
  */
 import { getInt, type Graph, type Initializer, isOp, type Node, subgraphsOf, usageOf } from '@slipway/onnx';
 import { readFloat32 } from '../weights.ts';
@@ -40,7 +41,13 @@ const MOVES: ReadonlySet<string> = new Set([
   'Identity',
 ]);
 
-export function planStatic(graph: Graph, isExcluded: (node: Node) => boolean): StaticPlan {
+export interface PlanOptions {
+  readonly isExcluded: (node: Node) => boolean;
+  /** Whether quantized ranges end where activation functions clip; ranges that are symmetric do not. */
+  readonly absorbs: boolean;
+}
+
+export function planStatic(graph: Graph, { isExcluded, absorbs }: PlanOptions): StaticPlan {
   const usage = usageOf(graph);
   const untouched: { node: Node; reason: string }[] = [];
   const absorbed = new Set<Node>();
@@ -49,8 +56,8 @@ export function planStatic(graph: Graph, isExcluded: (node: Node) => boolean): S
     const [output = ''] = node.outputs;
     const consumers = usage.isOutput(output) ? [] : usage.consumers(output);
     const [next] = consumers;
-    const activation =
-      consumers.length === 1 && next !== undefined && !isExcluded(next) && isActivation(next, graph) ? next : null;
+    const isAlone = absorbs && consumers.length === 1;
+    const activation = isAlone && next !== undefined && !isExcluded(next) && isActivation(next, graph) ? next : null;
     return { kind, node, activation, output: activation?.outputs[0] ?? output };
   };
 
@@ -67,7 +74,7 @@ export function planStatic(graph: Graph, isExcluded: (node: Node) => boolean): S
   const available = new Set([...products.keys()].map((node) => node.inputs[0] ?? ''));
   const candidates: Step[] = [];
   for (const node of graph.nodes) {
-    const own = products.get(node) ?? candidate(node, graph, available, isExcluded, absorbed, step);
+    const own = products.get(node) ?? candidate(node, graph, available, { isExcluded, absorbs }, absorbed, step);
     if (own === null) continue;
     candidates.push(own);
     available.add(own.output);
@@ -123,7 +130,7 @@ function candidate(
   node: Node,
   graph: Graph,
   available: ReadonlySet<string>,
-  isExcluded: (node: Node) => boolean,
+  { isExcluded, absorbs }: PlanOptions,
   absorbed: ReadonlySet<Node>,
   step: (kind: Step['kind'], node: Node) => Step,
 ): Step | null {
@@ -134,6 +141,7 @@ function candidate(
   if (MOVES.has(node.op) && node.outputs.length === 1) {
     return { kind: 'move', node, activation: null, output: node.outputs[0] ?? '' };
   }
+  if (!absorbs && isActivation(node, graph)) return step('join', node);
   if (!JOINS.has(node.op)) return null;
   const constants =
     node.op === 'Concat' || node.op === 'Add' || node.op === 'Mul' ? node.inputs.length - inputs.length : 0;
