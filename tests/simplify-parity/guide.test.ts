@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { REWRITE_TABLE } from '@slipway/onnx';
 import { expect, it } from 'vitest';
 
-it('docs/guides/simplify.md lists every rewrite in the order in which it is applied', () => {
-  const guide = readFileSync(join(import.meta.dirname, '../../docs/guides/simplify.md'), 'utf8');
+it('docs/guides/passes/simplify.md lists every rewrite in the order in which it is applied', () => {
+  const guide = readFileSync(join(import.meta.dirname, '../../docs/guides/passes/simplify.md'), 'utf8');
   const rows = [...guide.matchAll(/^\| `([\w-]+)` +\| (exact|rounding) +\| (.*?) +\|$/gm)];
   expect(rows.map(([, name, exactness, summary]) => ({ name, exactness, summary }))).toEqual(
     REWRITE_TABLE.map(({ name, exactness, summary }) => ({ name, exactness, summary })),

@@ -19,7 +19,10 @@ export const simplifySchema = z.strictObject({
     .record(z.string(), z.array(z.union([z.int().nonnegative(), z.string().min(1)])))
     .optional()
     .describe('Shapes that inputs will always have. They are written into the model, which then accepts no others.'),
-  skip: z.array(z.string().min(1)).optional().describe('Names of rewrites not to use: see docs/guides/simplify.md.'),
+  skip: z
+    .array(z.string().min(1))
+    .optional()
+    .describe('Names of rewrites not to use: see docs/guides/passes/simplify.md.'),
   maxFoldedBytes: z
     .int()
     .nonnegative()
