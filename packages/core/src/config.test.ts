@@ -135,6 +135,16 @@ describe('what a wrong config is told', () => {
     ],
     ['a recipe that is a name', { ...base, recipe: 'optimize' }, 'recipe: must be a list or an object, not "optimize"'],
     [
+      'a median bound above that of the tail',
+      { ...base, gates: { p50Ms: 5, p99Ms: 2 } },
+      'gates.p50Ms: is 5, but p99Ms is 2: no p50 is above its p99',
+    ],
+    [
+      'a bound on memory that no runner meets',
+      { ...base, gates: { peakRssBytes: 1000 } },
+      'gates.peakRssBytes: is 1000: a runner takes more than',
+    ],
+    [
       'a candidate named source',
       { ...base, recipe: search({ source: [optimize()] }) },
       'recipe.candidates.source: is the name of the unchanged model, which is always measured',

@@ -9,7 +9,15 @@ import { compileData, type DataConfig, dataSchema, filePath } from './config/dat
 import { type Gates, gatesSchema } from './config/gates.ts';
 import { describeIssues } from './config/issues.ts';
 import { compileMeasure, type MeasureConfig, measureSchema } from './config/measure.ts';
-import { type Candidates, compileRecipe, type Objective, OBJECTIVES, recipeSchema } from './config/recipe.ts';
+import {
+  type Allowance,
+  ALLOWANCES,
+  type Candidates,
+  compileRecipe,
+  type Objective,
+  OBJECTIVES,
+  recipeSchema,
+} from './config/recipe.ts';
 import { fail } from './errors.ts';
 import { isModelName, type ServingHints, servingHintsSchema } from './manifest.ts';
 
@@ -28,6 +36,12 @@ const userConfigSchema = z.strictObject({
     .enum(OBJECTIVES)
     .optional()
     .describe('Which of the candidates that pass the gates wins. Default latency.'),
+  allow: z
+    .array(z.enum(ALLOWANCES))
+    .optional()
+    .describe(
+      'Trades to take: `larger` (a compressed model that is not smaller), `slower` (an optimized one that is slower). Default none.',
+    ),
   gates: gatesSchema.optional().describe('Bounds every candidate must satisfy.'),
   measure: measureSchema.optional(),
   serve: servingHintsSchema.optional().describe('How the release wants to be served.'),
@@ -47,6 +61,7 @@ export interface Config {
   /** Candidate name → passes. The unchanged source is always measured too, as the candidate `source`. */
   readonly candidates: Candidates;
   readonly objective: Objective;
+  readonly allow: readonly Allowance[];
   readonly gates: Gates;
   readonly measure: MeasureConfig;
   readonly serve: ServingHints;
@@ -84,6 +99,7 @@ export function compileConfig(exported: unknown, file: string): Config {
     labels: user.labels ?? null,
     candidates: compileRecipe(user.recipe),
     objective: user.objective ?? 'latency',
+    allow: user.allow ?? [],
     gates: user.gates ?? {},
     measure: compileMeasure(user.measure),
     serve: user.serve ?? {},

@@ -78,8 +78,9 @@ export interface GateResult {
   readonly passed: boolean;
 }
 
-/** `winner` was released; `passed` could have been; `failed` broke a gate; `error` could not be made or measured. */
-export type Verdict = 'winner' | 'passed' | 'failed' | 'error';
+/** `winner` was released; `passed` could have been; `failed` broke a gate; `refused` broke none but does not deliver what its
+ *  passes are for; `error` could not be made or measured. */
+export type Verdict = 'winner' | 'passed' | 'refused' | 'failed' | 'error';
 
 export interface CandidateReport {
   readonly name: string;

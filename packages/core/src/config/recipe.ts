@@ -5,6 +5,10 @@ import { type PassSpec, passSchema } from '../passes.ts';
 export const OBJECTIVES = ['latency', 'size', 'accuracy'] as const;
 export type Objective = (typeof OBJECTIVES)[number];
 
+/** Trades that a build refuses unless they are asked for. */
+export const ALLOWANCES = ['larger', 'slower'] as const;
+export type Allowance = (typeof ALLOWANCES)[number];
+
 /** The name of the unchanged model among the candidates. */
 export const SOURCE_CANDIDATE = 'source';
 const candidateName = z

@@ -1,6 +1,7 @@
 /** What became of a candidate, as far as it got, in the words and figures of the report. */
 import {
   type CandidateReport,
+  isBatchable,
   type Latency,
   type PassSpec,
   type Proportion,
@@ -48,7 +49,13 @@ export function describeCandidate(outcome: Outcome, data: BuildData, context: Bu
     gates: [],
     notes: subject === undefined ? [] : [...subject.made.notes, ...observations(subject, data)],
   };
-  return { outcome, report, relative: measured?.relative ?? null, correct: evaluation?.correct ?? null };
+  return {
+    outcome,
+    report,
+    relative: measured?.relative ?? null,
+    correct: evaluation?.correct ?? null,
+    batchable: subject !== undefined && isBatchable(subject.examined.signature),
+  };
 }
 
 function accuracyOf(evaluation: Evaluation | undefined): Proportion | null {

@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { openStore, prune, quantize, search, tensor, writeNpz } from '@slipway/core';
+import { batching, openStore, prune, quantize, search, tensor, writeNpz } from '@slipway/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeProject, type Project } from '../testing/projects.ts';
 import { build } from './build.ts';
@@ -106,6 +106,18 @@ describe('build', () => {
     expect(release!.version).toBe(1);
   });
 
+  it('refuses a compressed model that is not smaller, unless asked to take it', async () => {
+    // Sixteen by three weights: what int8 saves, the nodes around it cost.
+    const recipe = search({ int8: [quantize.dynamic()] });
+    const { report } = await build(project.config({ recipe }));
+    const int8 = report.candidates[1]!;
+    expect(int8.size!.bytes).toBeGreaterThan(report.candidates[0]!.size!.bytes);
+    expect(int8).toMatchObject({ verdict: 'refused' });
+    expect(int8.reason).toContain('not smaller than source');
+    const asked = await build(project.config({ recipe, allow: ['larger'] }));
+    expect(asked.report.candidates[1]!.verdict).toBe('passed');
+  });
+
   it('works without any data, and says that accuracy was not measured', async () => {
     const recipe = search({ pruned: [prune.magnitude({ rule: 'ratio', ratio: 0.5 })] });
     const { report, release } = await build(project.config({ data: {}, recipe }));
@@ -131,6 +143,10 @@ describe('a model with a fixed batch', () => {
       const { report, release } = await build(fixed.config());
       expect(report.candidates[0]!.accuracy).toMatchObject({ value: 0.9, total: 200 });
       expect(release!.manifest.golden!.count).toBe(8);
+      // Freed, it is as fast and can be served in batches: nothing else speaks for either.
+      const recipe = search({ free: [batching.dynamic()] });
+      const freed = await build(fixed.config({ recipe, objective: 'accuracy' }));
+      expect(freed.report.winner).toBe('free');
     } finally {
       fixed.remove();
     }

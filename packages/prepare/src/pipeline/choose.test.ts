@@ -16,9 +16,10 @@ interface Figures {
   readonly bytes: number;
   readonly compressed?: number;
   readonly wrong?: number;
+  readonly batches?: boolean;
 }
 
-function contender({ name, ratio, bytes, compressed = bytes, wrong = 100 }: Figures): Contender {
+function contender({ name, ratio, bytes, compressed = bytes, wrong = 100, batches = true }: Figures): Contender {
   const [base] = digitsReport().candidates;
   const { verdict: _verdict, reason: _reason, ...report } = base!;
   const versusSource = name === 'source' ? null : { ratio, low: ratio * 0.99, high: ratio * 1.01 };
@@ -33,6 +34,7 @@ function contender({ name, ratio, bytes, compressed = bytes, wrong = 100 }: Figu
     },
     relative: name === 'source' ? new Float64Array(15).fill(1) : rounds(ratio),
     correct: answers(wrong),
+    batchable: batches,
   };
 }
 
@@ -102,6 +104,24 @@ describe('choose', () => {
     expect(judge('accuracy', small, { source: same, winner: same, passed: [same, small] }, 0).reason).toBe(
       'passed; accuracy was not measured',
     );
+  });
+
+  it('gives a tie to a model that takes any number of rows per call where the source does not', () => {
+    const fixed = { ...source, batchable: false };
+    const freed = contender({ name: 'freed', ratio: 1, bytes: 101 });
+    const coarse = contender({ name: 'coarse', ratio: 1, bytes: 40 });
+    const exact = { ...freed, report: { ...freed.report, parity: { ...freed.report.parity!, sqnrDb: null } } };
+    const noisy = { ...coarse, report: { ...coarse.report, parity: { ...coarse.report.parity!, sqnrDb: 20 } } };
+    const passed = [fixed, noisy, exact];
+    const winner = choose('latency', passed, 0);
+    expect(named(winner)).toBe('freed');
+    expect(named(choose('latency', [source, noisy, exact], 0))).toBe('source');
+    const reason = (one: Contender): string => judge('latency', one, { source: fixed, winner, passed }, 0).reason;
+    expect(reason(exact)).toBe('speed is not distinguishable from source, and it takes any number of rows per call');
+    expect(reason(fixed)).toMatch(/^passed, but freed takes any number of rows per call/);
+    // Slower is no tie, however it can be called.
+    const slow = contender({ name: 'slow', ratio: 1.5, bytes: 101 });
+    expect(named(choose('latency', [fixed, slow], 0))).toBe('source');
   });
 
   it('chooses among those that passed when the source did not', () => {

@@ -24,6 +24,8 @@ interface Evidence {
 
 export interface Contender extends Evidence {
   readonly report: Omit<CandidateReport, 'verdict' | 'reason'>;
+  /** Takes any number of rows per call, so that a server can batch requests. */
+  readonly batchable: boolean;
 }
 
 /** Time of `first` relative to `second`: what both have in common with the source cancels out. */
@@ -33,7 +35,12 @@ function speedRatio(first: Evidence, second: Evidence, seed: number): RatioInter
 }
 
 /** Is `first` better than `second`, worse, or is there no telling? */
-function compare(objective: Objective, first: Contender, second: Contender, seed: number): 'better' | 'worse' | 'same' {
+export function compare(
+  objective: Objective,
+  first: Contender,
+  second: Contender,
+  seed: number,
+): 'better' | 'worse' | 'same' {
   if (objective === 'size') {
     const [a, b] = [first.report.size, second.report.size];
     if (a === null || b === null) return 'same';
@@ -74,10 +81,39 @@ export function choose(objective: Objective, passed: readonly Contender[], seed:
   const [best] = [...passed].sort((a, b) => figure(objective, a) - figure(objective, b) || bytesOf(a) - bytesOf(b));
   if (best === undefined) return null;
   const source = passed.find(({ report }) => report.name === SOURCE_CANDIDATE);
-  if (source !== undefined) return compare(objective, best, source, seed) === 'better' ? best : source;
+  if (source !== undefined) {
+    if (compare(objective, best, source, seed) === 'better') return best;
+    return batchableEqual(objective, passed, source, seed) ?? source;
+  }
   // Among candidates that cannot be told apart, the smaller one costs less to move and keep.
   const equals = passed.filter((other) => other === best || compare(objective, other, best, seed) === 'same');
   return equals.reduce((least, other) => (bytesOf(other) < bytesOf(least) ? other : least), best);
+}
+
+/**
+ * A tie goes to the source, but for one thing that a change can add without being measured: a model that takes any number of
+ * rows per call can be served in batches. Of several, the one whose outputs are nearest to those of the source.
+ */
+function batchableEqual(
+  objective: Objective,
+  passed: readonly Contender[],
+  source: Contender,
+  seed: number,
+): Contender | null {
+  if (source.batchable) return null;
+  const equals = passed.filter(
+    (one) =>
+      one.batchable &&
+      compare(objective, one, source, seed) === 'same' &&
+      // Unmeasured is not equal, unless the outputs are.
+      (isMeasured(objective, one) || one.report.parity?.sqnrDb === null),
+  );
+  const fidelity = ({ report }: Contender): number =>
+    report.parity === null ? -Infinity : (report.parity.sqnrDb ?? Infinity);
+  return equals.reduce<Contender | null>(
+    (nearest, one) => (nearest === null || fidelity(one) > fidelity(nearest) ? one : nearest),
+    null,
+  );
 }
 
 const bytesOf = ({ report }: Contender): number => report.size?.compressedBytes ?? Infinity;
@@ -87,17 +123,34 @@ export interface Judged {
   readonly reason: string;
 }
 
+const DIMENSION: Readonly<Record<Objective, string>> = { latency: 'speed', size: 'size', accuracy: 'accuracy' };
+
+/** What a batchable model has over an equal one that is not. */
+const TAKES_BATCHES = 'takes any number of rows per call';
+
 /** Verdict and reason of one candidate that could be made and measured. */
 export function judge(
   objective: Objective,
   contender: Contender,
   field: { readonly source: Contender; readonly winner: Contender | null; readonly passed: readonly Contender[] },
   seed: number,
+  refused: string | null = null,
 ): Judged {
   const { report } = contender;
   const broken = report.gates.filter((gate) => !gate.passed);
   if (broken.length > 0) return { verdict: 'failed', reason: broken.map(describeGate).join('; ') };
+  if (refused !== null) return { verdict: 'refused', reason: refused };
   const { source, winner, passed } = field;
+  const equal =
+    winner !== null && winner !== source && passed.includes(source) && winner.batchable && !source.batchable;
+  if (equal && compare(objective, winner, source, seed) === 'same') {
+    const alike = `${DIMENSION[objective]} is not distinguishable from source`;
+    if (contender === winner) return { verdict: 'winner', reason: `${alike}, and it ${TAKES_BATCHES}` };
+    if (contender === source) {
+      const { name } = winner.report;
+      return { verdict: 'passed', reason: `passed, but ${name} ${TAKES_BATCHES}, and its ${alike}` };
+    }
+  }
   if (contender === winner) return { verdict: 'winner', reason: whyItWon(objective, contender, source, passed) };
   return { verdict: 'passed', reason: whyNot(objective, contender, source, winner, seed) };
 }
@@ -158,7 +211,7 @@ function whyNot(
     }
     return `passed, but is larger than ${name} (${formatBytes(own.bytes)} against ${formatBytes(best.bytes)})`;
   }
-  const what = objective === 'latency' ? 'speed' : 'accuracy';
+  const what = DIMENSION[objective];
   if (relation === 'same') {
     const known = objective === 'latency' ? contender.relative !== null : contender.correct !== null;
     return known ? `passed; ${what} is not distinguishable from source` : `passed; ${what} was not measured`;

@@ -12,11 +12,12 @@ import { hostFacts } from '@slipway/runtime';
 import type { Imported } from '../import/import.ts';
 import { compressorName } from '../validate/size.ts';
 import type { Account } from './account.ts';
-import { choose, type Contender, isMeasured, judge } from './choose.ts';
+import { choose, compare, type Contender, isMeasured, judge } from './choose.ts';
 import type { BuildContext } from './context.ts';
 import type { BuildData } from './data.ts';
 import { besideStore } from './files.ts';
 import { evaluateGates } from './gates.ts';
+import { refusal } from './wins.ts';
 
 export function settle(
   accounts: readonly Account[],
@@ -31,17 +32,27 @@ export function settle(
     report: { ...account.report, gates: gatesOf(account, reference ?? account, context) },
   }));
   const measured = gated.filter(({ outcome }) => outcome.error === undefined);
-  const passed = measured.filter(({ report }) => report.gates.every((gate) => gate.passed));
+  const source = gated.find(({ report }) => report.name === SOURCE_CANDIDATE);
+  const refusedBecause = (account: Account): string | null => {
+    if (source === undefined) return null;
+    return refusal(account, source, config, compare(config.objective, account, source, config.seed) === 'better');
+  };
+  const refusals = new Map(measured.map((account) => [account.report.name, refusedBecause(account)]));
+  const passed = measured.filter(
+    ({ report }) => report.gates.every((gate) => gate.passed) && refusals.get(report.name) === null,
+  );
   const pick = (objective: Objective): Contender | null => choose(objective, passed, config.seed);
   const winner = pick(config.objective);
-  const source = gated.find(({ report }) => report.name === SOURCE_CANDIDATE);
   const candidates = gated.map((account): CandidateReport => {
     const { error } = account.outcome;
     if (error !== undefined) {
       return { ...account.report, verdict: 'error', reason: withoutPlaces(error.message, config.store) };
     }
     const field = { source: source ?? account, winner, passed };
-    return { ...account.report, ...judge(config.objective, account, field, config.seed) };
+    return {
+      ...account.report,
+      ...judge(config.objective, account, field, config.seed, refusals.get(account.report.name)),
+    };
   });
   const named = (objective: Objective): [Objective, string | null] => {
     const picked = pick(objective);

@@ -15,6 +15,7 @@ export interface TableOptions {
 const MARK: Readonly<Record<Verdict, { readonly glyph: string; readonly style: keyof Style }>> = {
   winner: { glyph: '★', style: 'good' },
   passed: { glyph: '✓', style: 'plain' },
+  refused: { glyph: '✗', style: 'warn' },
   failed: { glyph: '✗', style: 'bad' },
   error: { glyph: '!', style: 'warn' },
 };

@@ -28,7 +28,7 @@ section { margin-top: 20px; } .grid { display: grid; gap: 20px; } .two { grid-te
 .pick .value { font-size: 19px; overflow-wrap: anywhere; white-space: normal; } .pick.chosen { border-color: var(--good); box-shadow: inset 0 0 0 1px var(--good); }
 .chip { display: inline-block; padding: 1px 9px; border-radius: 99px; font-size: 12px; font-weight: 620; white-space: nowrap; vertical-align: middle; }
 .winner { color: var(--good); background: var(--good-wash); } .passed { color: var(--plain); background: var(--plain-wash); }
-.failed { color: var(--bad); background: var(--bad-wash); } .error { color: var(--warn); background: var(--warn-wash); }
+.failed { color: var(--bad); background: var(--bad-wash); } .error, .refused { color: var(--warn); background: var(--warn-wash); }
 .up { color: var(--bad); } .down { color: var(--good); }
 .scroll { overflow-x: auto; margin: 0 -22px; padding: 0 22px; } table { border-collapse: collapse; width: 100%; font-size: 14px; }
 th { text-align: right; font-weight: 560; font-size: 12.5px; color: var(--faint); padding: 6px 10px; white-space: nowrap; }

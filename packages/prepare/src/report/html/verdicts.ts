@@ -4,6 +4,7 @@ import type { Verdict } from '@slipway/core';
 export const COLOR: Readonly<Record<Verdict, string>> = {
   winner: '--good',
   passed: '--plain',
+  refused: '--warn',
   failed: '--bad',
   error: '--warn',
 };
