@@ -49,11 +49,13 @@ class Maker {
   readonly values: Value[] = [];
   readonly #b: Builder;
   readonly #c: Choices;
+  readonly #opset: number;
   #count = 0;
 
-  constructor(b: Builder, choices: Choices) {
+  constructor(b: Builder, choices: Choices, opset: number) {
     this.#b = b;
     this.#c = choices;
+    this.#opset = opset;
   }
 
   #name(base: string): string {
@@ -104,6 +106,8 @@ class Maker {
       this.#reduce,
       this.#pool,
       this.#casts,
+      this.#layerNorm,
+      this.#gelu,
     ];
     this.#c.of(steps).call(this);
   }
@@ -374,12 +378,43 @@ class Maker {
     const { name, shape } = this.#some(({ shape: own }) => own.length > 1) ?? {};
     if (name === undefined || shape === undefined) return;
     const axis = this.#c.below(shape.length);
-    const mean = this.#op(
-      this.#c.of(['ReduceMean', 'ReduceMax']),
-      [name],
-      [intsAttribute('axes', [axis]), intAttribute('keepdims', 0)],
-    );
+    const mean = this.#reduction(this.#c.of(['ReduceMean', 'ReduceMax']), name, axis, 0);
     this.#push(this.#op('Unsqueeze', [mean, this.#longs([axis])]), shape.with(axis, 1));
+  }
+  /** Axes became an input with operator set 18. */
+  #reduction(op: string, name: string, axis: number, keepdims: number): string {
+    const keep = intAttribute('keepdims', keepdims);
+    return this.#opset < 18
+      ? this.#op(op, [name], [intsAttribute('axes', [axis]), keep])
+      : this.#op(op, [name, this.#longs([axis])], [keep]);
+  }
+  #layerNorm(): void {
+    const { name, shape } = this.#some(({ shape: own }) => own.length > 1) ?? {};
+    if (name === undefined || shape === undefined) return;
+    const bounded = this.#op('Tanh', [name]);
+    const centred = this.#op('Sub', [bounded, this.#reduction('ReduceMean', bounded, -1, 1)]);
+    const square = this.#c.yes()
+      ? this.#op('Mul', [centred, centred])
+      : this.#op('Pow', [centred, this.#floats([], 2)]);
+    const variance = this.#op('Add', [this.#reduction('ReduceMean', square, -1, 1), this.#floats([], 0.01)]);
+    let made = this.#op('Div', [centred, this.#op('Sqrt', [variance])]);
+    if (this.#c.yes()) made = this.#op('Mul', [this.#floats(shape.slice(-1)), made]);
+    if (this.#c.yes()) made = this.#op('Add', [made, this.#floats(shape.slice(-1))]);
+    this.#push(made, shape);
+  }
+  #gelu(): void {
+    const { name, shape } = this.#some() ?? {};
+    if (name === undefined || shape === undefined) return;
+    const scalar = (value: number): string => this.#floats([], value);
+    const cube = (): string => this.#op('Mul', [this.#op('Pow', [name, scalar(3)]), scalar(0.044715)]);
+    const bell = this.#c.yes()
+      ? this.#op('Erf', [this.#op('Div', [name, scalar(Math.SQRT2)])])
+      : this.#op('Tanh', [this.#op('Mul', [this.#op('Add', [name, cube()]), scalar(Math.sqrt(2 / Math.PI))])]);
+    const gate = this.#op('Add', [bell, scalar(1)]);
+    const made = this.#c.yes()
+      ? this.#op('Mul', [this.#op('Mul', [name, scalar(0.5)]), gate])
+      : this.#op('Mul', [this.#op('Mul', [gate, name]), scalar(0.5)]);
+    this.#push(made, shape);
   }
   #pool(): void {
     const value = this.#some(({ shape }) => shape.length === 3 || shape.length === 4);
@@ -411,21 +446,25 @@ class Maker {
 
 export function randomModel(numbers: readonly number[]): Model {
   const choices = new Choices(numbers);
-  return buildModel((b) => {
-    const maker = new Maker(b, choices);
-    const inner = choices.of([[3], [4], [2, 3], [2, 4], [2, 3, 4]]);
-    maker.values.push({ name: b.input('x', 'float32', ['N', ...inner]), shape: [BATCH, ...inner] });
-    maker.values.push({ name: b.input('z', 'float32', [BATCH, ...inner]), shape: [BATCH, ...inner] });
-    while (choices.left && maker.values.length < 20) maker.step();
-    const outputs = maker.values.slice(2).filter((_, index, all) => index === all.length - 1 || index % 4 === 1);
-    for (const { name, shape } of outputs) {
-      b.output(
-        name,
-        'float32',
-        shape.map((_, axis) => `${name}_${axis}`),
-      );
-    }
-  });
+  const opset = choices.of([17, 20]);
+  return buildModel(
+    (b) => {
+      const maker = new Maker(b, choices, opset);
+      const inner = choices.of([[3], [4], [2, 3], [2, 4], [2, 3, 4]]);
+      maker.values.push({ name: b.input('x', 'float32', ['N', ...inner]), shape: [BATCH, ...inner] });
+      maker.values.push({ name: b.input('z', 'float32', [BATCH, ...inner]), shape: [BATCH, ...inner] });
+      while (choices.left && maker.values.length < 20) maker.step();
+      const outputs = maker.values.slice(2).filter((_, index, all) => index === all.length - 1 || index % 4 === 1);
+      for (const { name, shape } of outputs) {
+        b.output(
+          name,
+          'float32',
+          shape.map((_, axis) => `${name}_${axis}`),
+        );
+      }
+    },
+    { opset },
+  );
 }
 
 export const INPUTS = ['x', 'z'] as const;

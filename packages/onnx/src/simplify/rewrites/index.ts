@@ -20,6 +20,8 @@ import { fuseArithmeticIntoConv } from './fuse-arithmetic-conv.ts';
 import { fuseBatchNormIntoConv } from './fuse-batch-norm-conv.ts';
 import { fuseBatchNormIntoGemm } from './fuse-batch-norm-gemm.ts';
 import { fuseBiasIntoGemm } from './fuse-bias-gemm.ts';
+import { fuseGelu } from './fuse-gelu.ts';
+import { fuseLayerNormalization } from './fuse-layer-normalization.ts';
 import { fuseMatmulAdd } from './fuse-matmul-add.ts';
 import { fusePadIntoConv } from './fuse-pad-conv.ts';
 import { fusePadIntoPool } from './fuse-pad-pool.ts';
@@ -70,6 +72,8 @@ export const REWRITES: readonly Rewrite[] = [
   fuseArithmeticIntoConv,
   fusePadIntoConv,
   fusePadIntoPool,
+  fuseLayerNormalization,
+  fuseGelu,
   fuseMatmulAdd,
   fuseBiasIntoGemm,
 ];
