@@ -112,4 +112,21 @@ export {
   type Tensors,
   tensor,
 } from './tensor.ts';
+export {
+  type InputTransform,
+  type OutputTransform,
+  transform,
+  type Transforms,
+  transformsSchema,
+  userTransformsSchema,
+} from './transforms.ts';
+export {
+  describeField,
+  type Field,
+  type Fields,
+  traceInputs,
+  traceOutputs,
+  TransformProblem,
+  writtenBy,
+} from './transforms/trace.ts';
 export { slipwayVersion } from './version.ts';
