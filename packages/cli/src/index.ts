@@ -13,5 +13,6 @@ export {
   quantize,
   search,
   simplify,
+  transform,
   type UserConfig,
 } from '@slipway/core';

@@ -18,6 +18,7 @@ import {
   OBJECTIVES,
   recipeSchema,
 } from './config/recipe.ts';
+import { compileTransforms, type TransformsConfig, userTransformsSchema } from './config/transforms.ts';
 import { fail } from './errors.ts';
 import { isModelName, type ServingHints, servingHintsSchema } from './manifest.ts';
 
@@ -29,6 +30,9 @@ const userConfigSchema = z.strictObject({
   source: filePath.describe('The trained model: an .onnx file.'),
   data: dataSchema.optional(),
   labels: z.array(z.string()).optional().describe('Names of the classes, in order.'),
+  transforms: userTransformsSchema
+    .optional()
+    .describe('What happens to a request before the inputs of the model, and to its outputs before the answer.'),
   recipe: recipeSchema
     .optional()
     .describe('The passes to apply, or search({ … }) over several recipes. Default: none.'),
@@ -58,6 +62,7 @@ export interface Config {
   readonly source: string;
   readonly data: DataConfig;
   readonly labels: readonly string[] | null;
+  readonly transforms: TransformsConfig;
   /** Candidate name → passes. The unchanged source is always measured too, as the candidate `source`. */
   readonly candidates: Candidates;
   readonly objective: Objective;
@@ -97,6 +102,7 @@ export function compileConfig(exported: unknown, file: string): Config {
     source: resolve(user.source),
     data: compileData(user.data, resolve),
     labels: user.labels ?? null,
+    transforms: compileTransforms(user.transforms, resolve),
     candidates: compileRecipe(user.recipe),
     objective: user.objective ?? 'latency',
     allow: user.allow ?? [],

@@ -118,7 +118,6 @@ export {
   transform,
   type Transforms,
   transformsSchema,
-  userTransformsSchema,
 } from './transforms.ts';
 export {
   describeField,

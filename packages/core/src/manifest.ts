@@ -8,6 +8,7 @@
 import { z } from 'zod';
 import { isDigest, type Digest } from './digest.ts';
 import { type Signature, signatureSchema } from './signature.ts';
+import { type Transforms, transformsSchema } from './transforms.ts';
 
 export const MANIFEST_FILE = 'slipway.json';
 export const MANIFEST_SCHEMA = 'slipway.model/v1';
@@ -20,7 +21,7 @@ export function isModelName(value: string): boolean {
   return value.length <= MAX_NAME_LENGTH && NAME_PATTERN.test(value);
 }
 
-export const FILE_ROLES = ['model', 'external-data', 'golden', 'report', 'other'] as const;
+export const FILE_ROLES = ['model', 'external-data', 'golden', 'transform', 'report', 'other'] as const;
 
 export interface ManifestFile {
   /** Relative, forward slashes, no `.` or `..` segment. */
@@ -76,6 +77,7 @@ export interface Manifest {
   readonly signature: Signature;
   readonly golden?: Golden | undefined;
   readonly labels?: readonly string[] | undefined;
+  readonly transforms?: Transforms | undefined;
   readonly serving?: ServingHints | undefined;
   readonly lineage: Lineage;
 }
@@ -111,6 +113,7 @@ export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
     })
     .optional(),
   labels: z.array(z.string()).optional(),
+  transforms: transformsSchema.optional(),
   serving: servingHintsSchema.optional(),
   lineage: z.strictObject({
     source: z.strictObject({ file: z.string(), digest: digestSchema }),

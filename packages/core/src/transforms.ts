@@ -104,20 +104,10 @@ const classify = z.strictObject({
 const inputSchema = z.discriminatedUnion('transform', [tokenize, decodeImage, resize, crop, normalize, transpose]);
 const outputSchema = z.discriminatedUnion('transform', [softmax, sigmoid, l2Normalize, meanPool, classify]);
 
-/** What a manifest carries; paths of files are relative to the model directory. */
+/** What a manifest carries, where paths of files are relative to the model directory. */
 export const transformsSchema = z.strictObject({
   inputs: z.array(inputSchema).max(64).optional().describe('From what a client sends to the inputs of the model.'),
   outputs: z.array(outputSchema).max(64).optional().describe('From the outputs of the model to the answer.'),
-});
-
-/** What a config says: the same, and whether the graph is to take over what it can express. */
-export const userTransformsSchema = transformsSchema.extend({
-  fuse: z
-    .boolean()
-    .optional()
-    .describe(
-      'Compute inside the model what ONNX can express, from the last input step backwards and the first output step onwards. The rows of `data` are then those that the fused model takes. Default false.',
-    ),
 });
 
 export type InputTransform = z.infer<typeof inputSchema>;

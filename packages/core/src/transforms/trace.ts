@@ -29,11 +29,14 @@ export class TransformProblem extends Error {
 
 type Tensor = Extract<Field, { kind: 'tensor' }>;
 
-/** @returns what a client sends @throws TransformProblem */
-export function traceInputs(transforms: Transforms, signature: Signature): Fields {
+/**
+ * @param down to which step to follow: with 0, the first one, the result is what a client sends
+ * @returns what there is before that step @throws TransformProblem
+ */
+export function traceInputs(transforms: Transforms, signature: Signature, down = 0): Fields {
   const wanted = rowsOf(signature.inputs);
   const steps = transforms.inputs ?? [];
-  for (const [i, step] of [...steps.entries()].reverse()) {
+  for (const [i, step] of [...steps.entries()].slice(down).reverse()) {
     const problem = (text: string): never => {
       throw new TransformProblem(`inputs[${i}]`, text);
     };
@@ -178,8 +181,9 @@ function givenBy(
     case 'l2Normalize':
       return [[to, field]];
     case 'meanPool': {
-      if (shape !== null && shape.length !== 2)
-        {problem(`takes [tokens, width], "${step.from}" is ${describeField(field)}`);}
+      if (shape !== null && shape.length !== 2) {
+        problem(`takes [tokens, width], "${step.from}" is ${describeField(field)}`);
+      }
       const inputs = signature.inputs.map((input) => input.name);
       if (step.mask !== undefined && !inputs.includes(step.mask)) {
         problem(`mask: the model has no input "${step.mask}"; it has ${quoted(inputs)}${suggest(step.mask, inputs)}`);
@@ -187,14 +191,16 @@ function givenBy(
       return [[to, { kind: 'tensor', dtype, shape: shape?.slice(1) ?? null }]];
     }
     case 'classify': {
-      if (shape !== null && shape.length !== 1)
-        {problem(`takes one score per class, "${step.from}" is ${describeField(field)}`);}
+      if (shape !== null && shape.length !== 1) {
+        problem(`takes one score per class, "${step.from}" is ${describeField(field)}`);
+      }
       const classes = shape?.[0];
       const top = step.top ?? 1;
       if (typeof classes === 'number') {
         if (top > classes) problem(`top: ${top} of ${classes} classes`);
-        if (labels !== null && labels !== classes)
-          {problem(`the config names ${labels} labels, "${step.from}" has ${classes} classes`);}
+        if (labels !== null && labels !== classes) {
+          problem(`the config names ${labels} labels, "${step.from}" has ${classes} classes`);
+        }
       }
       const row = top === 1 ? [] : [top];
       return [
@@ -219,8 +225,9 @@ function checkChannels(
   for (const [key, value] of Object.entries({ mean, std })) {
     if (!Array.isArray(value)) continue;
     const channels = shape?.at(axis);
-    if (shape !== null && channels === undefined)
-      {problem(`axis: ${axis} is not one of the ${shape.length} axes of a row`);}
+    if (shape !== null && channels === undefined) {
+      problem(`axis: ${axis} is not one of the ${shape.length} axes of a row`);
+    }
     if (typeof channels === 'number' && channels !== value.length) {
       problem(`${key}: ${value.length} numbers for the ${channels} channels along axis ${axis}`);
     }
@@ -236,8 +243,9 @@ function beforeTranspose(
   problem: Problem,
 ): readonly Dim[] | null {
   const sorted = [...order].sort((a, b) => a - b);
-  if (sorted.some((axis, i) => axis !== i))
-    {problem(`order: [${order.join(', ')}] is not an order of ${order.length} axes`);}
+  if (sorted.some((axis, i) => axis !== i)) {
+    problem(`order: [${order.join(', ')}] is not an order of ${order.length} axes`);
+  }
   if (shape === null) return null;
   if (shape.length !== order.length) problem(`order: ${order.length} axes, a row has ${shape.length}`);
   const before: Dim[] = [];
