@@ -79,6 +79,11 @@ export function parseManifest(content: Uint8Array): Manifest {
   if (listed.get(manifest.entry)?.role !== 'model') {
     throw new JsonProblem(`entry: "${manifest.entry}" is not among the files with the role "model"`);
   }
+  for (const step of manifest.transforms?.inputs ?? []) {
+    if (step.transform === 'tokenize' && listed.get(step.tokenizer)?.role !== 'transform') {
+      throw new JsonProblem(`transforms: "${step.tokenizer}" is not among the files with the role "transform"`);
+    }
+  }
   if (manifest.golden !== undefined && !listed.has(manifest.golden.file)) {
     throw new JsonProblem(`golden.file: "${manifest.golden.file}" is not among the files`);
   }

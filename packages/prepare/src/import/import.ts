@@ -13,6 +13,7 @@ import {
   isSafeRelativePath,
   type LineageStep,
   type Signature,
+  type Transforms,
 } from '@slipway/core';
 import { assertModel, isExternal, type Model, normalise, readModelFile, signatureOf, tensorsOf } from '@slipway/onnx';
 import type { BuildContext } from '../pipeline/context.ts';
@@ -28,7 +29,9 @@ export interface Imported {
   readonly model: ModelFiles;
   readonly signature: Signature;
   readonly sourceDigest: Digest;
-  readonly step: LineageStep;
+  readonly steps: readonly LineageStep[];
+  /** What is to be done around the model by whoever runs it; paths of files are absolute. */
+  readonly transforms: Transforms;
   readonly notes: readonly string[];
 }
 
@@ -50,7 +53,8 @@ export async function importSource(context: BuildContext): Promise<Imported> {
   });
   const { files, digest, signature, notes } = value;
   const step = { pass: 'import', version: IMPORT_VERSION, options: {}, result: digest };
-  return { directory, model: { files, digest }, signature, sourceDigest, step, notes };
+  const { declared } = config.transforms;
+  return { directory, model: { files, digest }, signature, sourceDigest, steps: [step], transforms: declared, notes };
 }
 
 /** Of the file; together with its external data, when it has any. */

@@ -16,6 +16,7 @@ import type { Made } from './candidate.ts';
 import type { BuildContext } from './context.ts';
 import type { BuildData } from './data.ts';
 import { type Examined, GOLDEN_FILE } from './examine.ts';
+import { nameFiles } from '../transforms/files.ts';
 import { MODEL_FILE } from './model-files.ts';
 
 export interface Assembled {
@@ -32,10 +33,10 @@ export async function assemble(
 ): Promise<Assembled> {
   const directory = await cache.scratch();
   const files: ManifestFile[] = [];
-  const take = async (from: string, name: string, role: ManifestFile['role']): Promise<void> => {
+  const take = async (from: string, name: string, role: ManifestFile['role'], file = name): Promise<void> => {
     const to = path.join(directory, name);
     try {
-      await copyFile(path.join(from, name), to, constants.COPYFILE_FICLONE);
+      await copyFile(path.join(from, file), to, constants.COPYFILE_FICLONE);
       files.push({ path: name, role, digest: await digestOfFile(to), size: (await stat(to)).size });
     } catch (error) {
       throw fromSystemError(error, to, 'writing the model directory');
@@ -45,6 +46,8 @@ export async function assemble(
     await take(made.directory, file, file === MODEL_FILE ? 'model' : 'external-data');
   }
   await take(examined.directory, GOLDEN_FILE, 'golden');
+  const { transforms, files: transformFiles } = nameFiles(imported.transforms);
+  for (const [name, at] of transformFiles) await take(path.dirname(at), name, 'transform', path.basename(at));
   const manifest: Manifest = {
     schema: MANIFEST_SCHEMA,
     name: config.name,
@@ -54,6 +57,7 @@ export async function assemble(
     signature: examined.signature,
     golden: { file: GOLDEN_FILE, ...examined.golden },
     ...(config.labels === null ? {} : { labels: config.labels }),
+    ...(Object.keys(transforms).length === 0 ? {} : { transforms }),
     ...(Object.keys(config.serve).length === 0 ? {} : { serving: config.serve }),
     lineage: lineageOf(made, imported, data, config.source, tools),
   };

@@ -22,6 +22,7 @@ import {
 } from '@slipway/core';
 import { hostFacts } from '@slipway/runtime';
 import { importSource } from '../import/import.ts';
+import { adoptTransforms } from '../transforms/adopt.ts';
 import { describeCandidate, type Outcome } from './account.ts';
 import { assemble } from './assemble.ts';
 import { openCache } from './cache.ts';
@@ -97,7 +98,7 @@ function gateFailure({ candidates }: Report): SlipwayError {
 async function prepare(context: BuildContext): Promise<{ outcomes: readonly Outcome[]; report: Report }> {
   const { config, tell, log } = context;
   tell('import', null, config.source, 0);
-  const imported = await importSource(context);
+  const imported = await adoptTransforms(await importSource(context), context);
   tell('import', null, config.source, 1);
   const data = await loadData(imported, context);
   const outcomes = new Map<string, Outcome>();

@@ -32,7 +32,7 @@ export async function makeCandidate(
     passes,
     directory: imported.directory,
     model: imported.model,
-    steps: [imported.step],
+    steps: imported.steps,
     // What import did is said once, of the source.
     notes: name === SOURCE_CANDIDATE ? imported.notes : [],
   };

@@ -111,9 +111,8 @@ function append(
       const axis = integers('token_axis', [1]);
       const noKeep = [intAttribute('keepdims', 0)];
       if (step.mask === undefined) {
-        // ReduceMean takes its axes as an attribute before opset 18 and as an input after: Transpose and a product do not care.
-        const ones = op('Add', [op('Mul', [scores, float('zero', 0)], null), float('one', 1)], null);
-        const count = op('ReduceSum', [ones, axis], null, noKeep);
+        const tokens = op('Gather', [op('Shape', [scores], null), integers('tokens', [1])], null);
+        const count = op('Cast', [tokens], null, [intAttribute('to', ONNX_FLOAT)]);
         op('Div', [op('ReduceSum', [scores, axis], null, noKeep), count], first);
         return;
       }
