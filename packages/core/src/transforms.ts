@@ -114,45 +114,43 @@ export type InputTransform = z.infer<typeof inputSchema>;
 export type OutputTransform = z.infer<typeof outputSchema>;
 export type Transforms = z.infer<typeof transformsSchema>;
 
-type Options<T extends InputTransform | OutputTransform, K extends string> = Omit<
-  Extract<T, { transform: K }>,
-  'transform'
->;
+type Step<K extends string> = Extract<InputTransform | OutputTransform, { transform: K }>;
+type Options<K extends string> = Omit<Step<K>, 'transform'>;
 
 /** Steps of `transforms.inputs` and `transforms.outputs`. */
 export const transform = {
   /** Text to token ids, with the attention mask and segment ids where the model has inputs for them. */
-  tokenize: (options: Options<InputTransform, 'tokenize'>): InputTransform => ({ transform: 'tokenize', ...options }),
+  tokenize: (options: Options<'tokenize'>): Step<'tokenize'> => ({ transform: 'tokenize', ...options }),
   /** The bytes of an image file to pixels: uint8 [height, width, channels]. */
-  decodeImage: (options: Options<InputTransform, 'decodeImage'>): InputTransform => ({
+  decodeImage: (options: Options<'decodeImage'>): Step<'decodeImage'> => ({
     transform: 'decodeImage',
     ...options,
   }),
   /** Pixels to another size. */
-  resize: (options: Options<InputTransform, 'resize'>): InputTransform => ({ transform: 'resize', ...options }),
+  resize: (options: Options<'resize'>): Step<'resize'> => ({ transform: 'resize', ...options }),
   /** The centre of an image. */
-  crop: (options: Options<InputTransform, 'crop'>): InputTransform => ({ transform: 'crop', ...options }),
+  crop: (options: Options<'crop'>): Step<'crop'> => ({ transform: 'crop', ...options }),
   /** (x · scale − mean) / std, in float32. */
-  normalize: (options: Options<InputTransform, 'normalize'>): InputTransform => ({
+  normalize: (options: Options<'normalize'>): Step<'normalize'> => ({
     transform: 'normalize',
     ...options,
   }),
   /** Axes of a row in another order. */
-  transpose: (options: Options<InputTransform, 'transpose'>): InputTransform => ({
+  transpose: (options: Options<'transpose'>): Step<'transpose'> => ({
     transform: 'transpose',
     ...options,
   }),
   /** Scores to probabilities, along the last axis. */
-  softmax: (options: Options<OutputTransform, 'softmax'>): OutputTransform => ({ transform: 'softmax', ...options }),
+  softmax: (options: Options<'softmax'>): Step<'softmax'> => ({ transform: 'softmax', ...options }),
   /** Each score to a probability. */
-  sigmoid: (options: Options<OutputTransform, 'sigmoid'>): OutputTransform => ({ transform: 'sigmoid', ...options }),
+  sigmoid: (options: Options<'sigmoid'>): Step<'sigmoid'> => ({ transform: 'sigmoid', ...options }),
   /** Vectors to length one, along the last axis. */
-  l2Normalize: (options: Options<OutputTransform, 'l2Normalize'>): OutputTransform => ({
+  l2Normalize: (options: Options<'l2Normalize'>): Step<'l2Normalize'> => ({
     transform: 'l2Normalize',
     ...options,
   }),
   /** Vectors of tokens to their mean. */
-  meanPool: (options: Options<OutputTransform, 'meanPool'>): OutputTransform => ({ transform: 'meanPool', ...options }),
+  meanPool: (options: Options<'meanPool'>): Step<'meanPool'> => ({ transform: 'meanPool', ...options }),
   /** Scores to the best classes. */
-  classify: (options: Options<OutputTransform, 'classify'>): OutputTransform => ({ transform: 'classify', ...options }),
+  classify: (options: Options<'classify'>): Step<'classify'> => ({ transform: 'classify', ...options }),
 } as const;
