@@ -121,7 +121,7 @@ describe('what a wrong config is told', () => {
     [
       'a wrong option of a pass',
       recipe({ pass: 'prune.magnitude', rule: 'men' }),
-      'recipe[0].rule: must be one of "mean", "threshold", "ratio", not "men", did you mean "mean"?',
+      'recipe[0].rule: must be one of "mean", "threshold", "ratio", "nm", not "men", did you mean "mean"?',
     ],
     [
       'a rule without its value',

@@ -2,7 +2,7 @@
 import type { PassRegistry } from '../pass.ts';
 import { batchPass } from './batch/pass.ts';
 import { dynamicPass } from './dynamic/pass.ts';
-import { magnitudePass } from './magnitude.ts';
+import { magnitudePass } from './magnitude/pass.ts';
 import { optimizePass } from './optimize.ts';
 import { simplifyPass } from './simplify.ts';
 import { staticPass } from './static/pass.ts';
