@@ -3,8 +3,9 @@ export { type BuildOptions, type Builder, buildGraph, buildModel, type OpOptions
 export { encoderModel, type EncoderOptions } from './build/encoder.ts';
 export { mlpModel, type MlpOptions, oneWeightModel } from './build/models.ts';
 export { decodeModel, type DecodeOptions, encodeModel } from './codec/decode.ts';
-export { readModelFile, writeModelFile, type WriteOptions, type WrittenModel } from './codec/file.ts';
+export { readModelFile, type ReadOptions, writeModelFile, type WriteOptions, type WrittenModel } from './codec/file.ts';
 export type { ExternalOptions } from './external/files.ts';
+export { type Keep, spillTo } from './external/spill.ts';
 export { inlineExternalData } from './external/inline.ts';
 export { loadInitializer, readTensorBytes } from './external/load.ts';
 export { GraphEditor, type NodeChange } from './graph/editor.ts';

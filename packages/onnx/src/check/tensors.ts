@@ -4,7 +4,7 @@ import { LIMITS, SlipwayError } from '@slipway/core';
 import { type ExternalOptions, openExternal } from '../external/files.ts';
 import { ONNX_DTYPES } from '../ir/dtype.ts';
 import { countOf, fieldLength, fieldOf } from '../ir/elements.ts';
-import { type Initializer, isExternal } from '../ir/initializer.ts';
+import { type Initializer, isExternal, rawLength } from '../ir/initializer.ts';
 import type { Report } from './problem.ts';
 
 /**
@@ -47,8 +47,8 @@ export function checkTensor(
         return;
       }
       const expected = bits < 8 ? Math.ceil((count * bits) / 8) : (count * bits) / 8;
-      if (data.bytes.byteLength !== expected) {
-        invalid(`holds ${data.bytes.byteLength} bytes, ${shown} needs ${expected}`);
+      if (rawLength(data) !== expected) {
+        invalid(`holds ${rawLength(data)} bytes, ${shown} needs ${expected}`);
       }
       return;
     }

@@ -2,11 +2,12 @@
  * Bytes of a model file to a model and back. The structure is checked before protobuf allocates anything for it (see
  * `prescan.ts`); byte fields stay views over the input, so decoding a gigabyte of weights copies none of them.
  */
-import { fromBinary, toBinary } from '@bufbuild/protobuf';
+import { fromBinary } from '@bufbuild/protobuf';
 import { fail, SlipwayError } from '@slipway/core';
-import { modelFromProto, modelToProto } from '../convert/model.ts';
+import { modelFromProto } from '../convert/model.ts';
 import { ModelProtoSchema } from '../generated/onnx_pb.ts';
 import type { Model } from '../ir/model.ts';
+import { encode } from './encode.ts';
 import { prescan } from './prescan.ts';
 import { looksLike } from './sniff.ts';
 
@@ -32,8 +33,16 @@ export function decodeModel(bytes: Uint8Array, options: DecodeOptions = {}): Mod
   }
 }
 
+/** @throws MODEL_LIMIT when the model is larger than one file can be, FILE_UNREADABLE when its weights are in one and cannot be read */
 export function encodeModel(model: Model): Uint8Array {
-  return toBinary(ModelProtoSchema, modelToProto(model));
+  const encoded = encode(model);
+  const bytes = new Uint8Array(encoded.size);
+  let at = 0;
+  for (const piece of encoded.pieces()) {
+    bytes.set(piece, at);
+    at += piece.length;
+  }
+  return bytes;
 }
 
 /** What was thrown, naming the file: the parts of a model do not know which file they are from. */

@@ -185,7 +185,7 @@ function putValue(
       proto.strings = [...attribute.value];
       return;
     case 'tensors':
-      proto.tensors = attribute.value.map(initializerToProto);
+      proto.tensors = attribute.value.map((tensor) => initializerToProto(tensor));
       return;
     case 'graphs':
       proto.graphs = attribute.value.map(graph);

@@ -44,7 +44,9 @@ export function nodeToProto(node: Node): NodeProto {
   put(proto, 'overload', node.overload);
   if (!sameStrings(proto.input, node.inputs)) proto.input = [...node.inputs];
   if (!sameStrings(proto.output, node.outputs)) proto.output = [...node.outputs];
-  proto.attribute = [...node.attributes.values()].map((attribute) => attributeToProto(attribute, graphToProto));
+  proto.attribute = [...node.attributes.values()].map((attribute) =>
+    attributeToProto(attribute, (graph) => graphToProto(graph)),
+  );
   return proto;
 }
 
@@ -75,13 +77,15 @@ export function graphFromProto(proto: GraphProto, directory: string | null): Gra
   });
 }
 
-export function graphToProto(graph: Graph): GraphProto {
+/** @param initializers `apart`: they are left out, for whoever writes them one by one */
+export function graphToProto(graph: Graph, initializers: 'inside' | 'apart' = 'inside'): GraphProto {
   const proto = startFrom(GraphProtoSchema, graph.origin);
   put(proto, 'name', graph.name);
   proto.node = graph.nodes.map(nodeToProto);
   proto.input = graph.inputs.map(valueInfoToProto);
   proto.output = graph.outputs.map(valueInfoToProto);
-  proto.initializer = [...graph.initializers.values()].map(initializerToProto);
+  proto.initializer =
+    initializers === 'apart' ? [] : [...graph.initializers.values()].map((tensor) => initializerToProto(tensor));
   proto.sparseInitializer = [...graph.sparseInitializers.values()];
   proto.valueInfo = [...graph.valueInfo.values()].map(valueInfoToProto);
   if (proto.quantizationAnnotation.length > 0) {

@@ -44,7 +44,8 @@ function dataOf(proto: TensorProto, directory: string | null): TensorData {
   return { kind: 'field', field: fieldOf(dtype) ?? 'int32Data', values: [] };
 }
 
-export function initializerToProto(initializer: Initializer): TensorProto {
+/** @param weights `apart`: raw data is left out, for whoever writes it behind the rest */
+export function initializerToProto(initializer: Initializer, weights: 'inside' | 'apart' = 'inside'): TensorProto {
   const { origin, data } = initializer;
   const proto = startFrom(TensorProtoSchema, origin);
   put(proto, 'name', initializer.name);
@@ -55,6 +56,12 @@ export function initializerToProto(initializer: Initializer): TensorProto {
   ) {
     proto.dims = initializer.dims.map(BigInt);
   }
+  if (data.kind === 'raw' && origin !== null && holdsRaw(origin)) {
+    // Where and how the origin held raw data stays as it was, whichever bytes they are now.
+    if (weights === 'apart') delete (proto as Partial<TensorProto>).rawData;
+    else proto.rawData = data.bytes;
+    return proto;
+  }
   if (origin !== null && holds(origin, data)) return proto;
 
   for (const field of FIELDS) proto[field] = [];
@@ -64,7 +71,7 @@ export function initializerToProto(initializer: Initializer): TensorProto {
   delete (proto as Partial<TensorProto>).dataLocation;
   switch (data.kind) {
     case 'raw':
-      proto.rawData = data.bytes;
+      if (weights === 'inside') proto.rawData = data.bytes;
       break;
     case 'strings':
       proto.stringData = [...data.values];
@@ -87,11 +94,19 @@ function externalEntries(data: ExternalData): TensorProto['externalData'] {
   return entries.map(([key, value]) => create(StringStringEntryProtoSchema, { key, value }));
 }
 
+/** True when `origin` stores raw data and nothing else. */
+const holdsRaw = (origin: TensorProto): boolean =>
+  isFieldSet(origin, TensorProtoSchema.field.rawData) &&
+  origin.dataLocation !== TensorProto_DataLocation.EXTERNAL &&
+  origin.stringData.length === 0 &&
+  origin.externalData.length === 0 &&
+  FIELDS.every((field) => origin[field].length === 0);
+
 /** True when `origin` already stores exactly this data. */
 function holds(origin: TensorProto, data: TensorData): boolean {
   switch (data.kind) {
     case 'raw':
-      return origin.rawData === data.bytes && origin.dataLocation !== TensorProto_DataLocation.EXTERNAL;
+      return false;
     case 'strings':
       return origin.stringData === data.values;
     case 'field':

@@ -34,7 +34,8 @@ export function modelFromProto(proto: ModelProto, directory: string | null = nul
   });
 }
 
-export function modelToProto(model: Model): ModelProto {
+/** @param initializers of the main graph: `apart` leaves them out */
+export function modelToProto(model: Model, initializers: 'inside' | 'apart' = 'inside'): ModelProto {
   const proto = startFrom(ModelProtoSchema, model.origin);
   put(proto, 'irVersion', BigInt(model.irVersion));
   putOpsets(proto, model.opsets);
@@ -46,7 +47,7 @@ export function modelToProto(model: Model): ModelProto {
       create(StringStringEntryProtoSchema, { key, value }),
     );
   }
-  proto.graph = graphToProto(model.graph);
+  proto.graph = graphToProto(model.graph, initializers);
   proto.functions = model.functions.map(functionToProto);
   return proto;
 }

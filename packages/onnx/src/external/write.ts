@@ -4,18 +4,22 @@
  * Offsets are multiples of 4096 so that a reader can map the file; tensors that shared a range still share it; the
  * order is the order of the file. The same model gives the same bytes.
  */
+import { createHash } from 'node:crypto';
 import { closeSync, readSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
-import { fail } from '@slipway/core';
+import { open } from 'node:fs/promises';
+import { type Digest, fail } from '@slipway/core';
 import { mapNodeTensors, mapTensors, tensorsOf } from '../graph/tensors.ts';
 import { ONNX_DTYPES } from '../ir/dtype.ts';
 import { byteLengthOf, rawBytes } from '../ir/elements.ts';
-import { type ExternalData, type Initializer, isExternal } from '../ir/initializer.ts';
+import { type ExternalData, type Initializer, isExternal, rawLength } from '../ir/initializer.ts';
 import { type Model, withModel } from '../ir/model.ts';
 import { type ExternalOptions, openExternal } from './files.ts';
+import { piecesOf } from './stored.ts';
 
 const ALIGNMENT = 4096;
 const CHUNK = 8 * 1024 * 1024;
+/** Structure comes in pieces of a few bytes. */
+const BUFFER = 1024 * 1024;
 
 export interface ExternalLayout {
   /** The model with every moved tensor referring to the data file. */
@@ -75,60 +79,69 @@ function refuseInFunctions(model: Model): void {
   }
 }
 
-/** Write the data file `path` (which must not exist), flushed. */
-export async function writeRanges(path: string, layout: ExternalLayout, options: ExternalOptions): Promise<void> {
-  const target = await open(path, 'wx', 0o644);
-  try {
-    for (const { tensor, offset } of layout.ranges) {
-      if (isExternal(tensor)) await copyExternal(tensor, target, offset, options);
-      else await writeAll(target, rawBytes(tensor), offset);
-    }
-    await target.sync();
-  } finally {
-    await target.close();
+/** The content of the data file, in pieces that are each good until the next is asked for; zeros between the ranges. */
+export function* rangePieces(layout: ExternalLayout, options: ExternalOptions): Iterable<Uint8Array> {
+  let end = 0;
+  for (const { tensor, offset, length } of layout.ranges) {
+    if (offset > end) yield new Uint8Array(offset - end);
+    if (isExternal(tensor)) yield* externalPieces(tensor, options);
+    else if (tensor.data.kind === 'raw' && rawLength(tensor.data) === length) yield* piecesOf(tensor.data);
+    else yield rawBytes(tensor);
+    end = offset + length;
   }
 }
 
-async function copyExternal(
+function* externalPieces(
   tensor: Initializer & { readonly data: ExternalData },
-  target: FileHandle,
-  offset: number,
   options: ExternalOptions,
-): Promise<void> {
+): Iterable<Uint8Array> {
   const { directory, location } = tensor.data;
   if (directory === null) {
     const problem = `is in "${location}", and the model was not read from a folder`;
     throw fail('EXTERNAL_DATA', { path: 'model', tensor: tensor.name, problem });
   }
-  const range = openExternal(tensor, directory, options);
+  const { descriptor, offset, length } = openExternal(tensor, directory, options);
   try {
-    const buffer = new Uint8Array(Math.min(CHUNK, range.length));
-    for (let done = 0; done < range.length;) {
-      const count = readSync(
-        range.descriptor,
-        buffer,
-        0,
-        Math.min(buffer.length, range.length - done),
-        range.offset + done,
-      );
+    const buffer = new Uint8Array(Math.min(CHUNK, length));
+    for (let done = 0; done < length;) {
+      const count = readSync(descriptor, buffer, 0, Math.min(buffer.length, length - done), offset + done);
       if (count === 0) {
-        throw fail('EXTERNAL_DATA', {
-          path: directory,
-          tensor: tensor.name,
-          problem: `in "${location}" became shorter while it was read`,
-        });
+        const problem = `in "${location}" became shorter while it was read`;
+        throw fail('EXTERNAL_DATA', { path: directory, tensor: tensor.name, problem });
       }
-      await writeAll(target, buffer.subarray(0, count), offset + done);
+      yield buffer.subarray(0, count);
       done += count;
     }
   } finally {
-    closeSync(range.descriptor);
+    closeSync(descriptor);
   }
 }
 
-async function writeAll(target: FileHandle, bytes: Uint8Array, offset: number): Promise<void> {
-  for (let done = 0; done < bytes.length;) {
-    const { bytesWritten } = await target.write(bytes, done, Math.min(CHUNK, bytes.length - done), offset + done);
-    done += bytesWritten;
+/** Write the file `path`, which must not exist, flushed. Small pieces are written together. */
+export async function writeNew(path: string, pieces: Iterable<Uint8Array>): Promise<Digest> {
+  const hash = createHash('sha256');
+  await using target = await open(path, 'wx', 0o644);
+  const buffer = new Uint8Array(BUFFER);
+  let buffered = 0;
+  const write = async (bytes: Uint8Array): Promise<void> => {
+    hash.update(bytes);
+    for (let done = 0; done < bytes.length;) {
+      const { bytesWritten } = await target.write(bytes, done, Math.min(CHUNK, bytes.length - done));
+      done += bytesWritten;
+    }
+  };
+  for (const piece of pieces) {
+    if (buffered + piece.length > buffer.length) {
+      await write(buffer.subarray(0, buffered));
+      buffered = 0;
+    }
+    if (piece.length > buffer.length) await write(piece);
+    else {
+      buffer.set(piece, buffered);
+      buffered += piece.length;
+    }
   }
+  await write(buffer.subarray(0, buffered));
+  await target.sync();
+  return `sha256:${hash.digest('hex')}`;
 }

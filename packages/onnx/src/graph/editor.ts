@@ -8,6 +8,7 @@
  * `renameTensor` changes them, `replaceUses` does not.
  */
 import { fail } from '@slipway/core';
+import type { Keep } from '../external/spill.ts';
 import { type Graph } from '../ir/graph.ts';
 import type { Initializer } from '../ir/initializer.ts';
 import { describeNode, type Node, withNode } from '../ir/node.ts';
@@ -27,6 +28,7 @@ export type NodeChange = Parameters<typeof withNode>[1];
 
 export class GraphEditor {
   readonly #graph: Graph;
+  readonly #keep: Keep;
   readonly #entries = new Map<Node, Entry>();
   #first: Entry | null = null;
   #last: Entry | null = null;
@@ -39,9 +41,13 @@ export class GraphEditor {
   readonly #names: Set<string>;
   readonly #nodeNames: Set<string>;
 
-  /** @param reserved names new values must not get although this graph does not know them (those of graphs around it) */
-  constructor(graph: Graph, reserved: Iterable<string> = []) {
+  /**
+   * @param reserved names new values must not get although this graph does not know them (those of graphs around it)
+   * @param keep where initializers go that are set: see `spillTo`
+   */
+  constructor(graph: Graph, reserved: Iterable<string> = [], keep: Keep = (initializer) => initializer) {
     this.#graph = graph;
+    this.#keep = keep;
     this.#initializers = new Map(graph.initializers);
     this.#valueInfo = new Map(graph.valueInfo);
     this.#inputs = graph.inputs;
@@ -133,7 +139,7 @@ export class GraphEditor {
   /** Add an initializer, or put it in the place of the one with its name. */
   setInitializer(initializer: Initializer): void {
     this.#names.add(initializer.name);
-    this.#initializers.set(initializer.name, initializer);
+    this.#initializers.set(initializer.name, this.#keep(initializer));
   }
   removeInitializer(name: string): void {
     this.#initializers.delete(name);

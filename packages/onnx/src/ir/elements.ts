@@ -2,7 +2,7 @@
  * The elements of an initializer, in whichever of the format's forms they are stored.
  *
  * `rawBytes` gives the canonical form (little-endian, packed), a view whenever the file has it that way; the others
- * build on it. External data must have been read first (see `external/`): these functions do no I/O.
+ * build on it. External data must have been read first (see `external/`).
  */
 import {
   ARRAY_OF,
@@ -14,7 +14,7 @@ import {
   type Tensor,
 } from '@slipway/core';
 import { asFeedable, ONNX_DTYPES, type OnnxDType, rawByteLength } from './dtype.ts';
-import type { FieldData, Initializer } from './initializer.ts';
+import { type FieldData, type Initializer, rawLength } from './initializer.ts';
 
 function invalid(initializer: Initializer, problem: string): Error {
   return fail('MODEL_INVALID', { path: 'model', where: `tensor "${initializer.name}"`, problem });
@@ -75,10 +75,10 @@ export function rawBytes(initializer: Initializer): Uint8Array {
   const expected = rawByteLength(dtype, count);
   switch (data.kind) {
     case 'raw':
-      if (data.bytes.byteLength !== expected) {
+      if (rawLength(data) !== expected) {
         throw invalid(
           initializer,
-          `holds ${data.bytes.byteLength} bytes, ${dtype}[${initializer.dims.join(', ')}] needs ${expected}`,
+          `holds ${rawLength(data)} bytes, ${dtype}[${initializer.dims.join(', ')}] needs ${expected}`,
         );
       }
       return data.bytes;

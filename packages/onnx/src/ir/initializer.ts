@@ -8,10 +8,15 @@ import { bytesOf, type Tensor } from '@slipway/core';
 import type { TensorProto } from '../generated/onnx_pb.ts';
 import type { OnnxDType } from './dtype.ts';
 
-/** Little-endian elements, packed below 8 bits: a view over the model file, or over what a pass computed. */
+/**
+ * Little-endian elements, packed below 8 bits: a view over the model file, what a pass computed, or bytes that are read from
+ * a file of ours each time they are asked for (`external/stored.ts`). So ask once, and ask for the length by `rawLength`.
+ */
 export interface RawData {
   readonly kind: 'raw';
   readonly bytes: Uint8Array;
+  /** Given where `bytes` are not held. */
+  readonly size?: number;
 }
 /** Elements in one of the typed fields of the format. Which field a dtype uses is fixed by the format. */
 export interface FieldData {
@@ -63,6 +68,11 @@ export function initializerOf(name: string, value: Tensor): Initializer {
     return createInitializer(name, 'string', value.shape, { kind: 'strings', values });
   }
   return createInitializer(name, value.dtype, value.shape, { kind: 'raw', bytes: bytesOf(value.data) });
+}
+
+/** Length of raw data, without reading it. */
+export function rawLength(data: RawData): number {
+  return data.size ?? data.bytes.byteLength;
 }
 
 export function isExternal(initializer: Initializer): initializer is Initializer & { readonly data: ExternalData } {

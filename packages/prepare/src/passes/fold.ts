@@ -56,8 +56,7 @@ export function foldConstants(editor: GraphEditor, fill = true): Origins {
 
 /** An initializer that is also an input may be given another value by the caller (from IR 4 on): it is a default. */
 function constantOf(editor: GraphEditor, name: string): Initializer | undefined {
-  const initializer = editor.isInput(name) ? undefined : editor.initializer(name);
-  return initializer === undefined ? undefined : loadInitializer(initializer);
+  return editor.isInput(name) ? undefined : editor.initializer(name);
 }
 
 const FOLDED: ReadonlySet<string> = new Set([
@@ -80,7 +79,7 @@ function foldNode(node: Node, constant: (name: string) => Initializer | undefine
   if (data === undefined || operands.some((operand) => operand === undefined)) {
     return undefined;
   }
-  if (node.op === 'ConstantOfShape') return filled(node, output, integersOf(data));
+  if (node.op === 'ConstantOfShape') return filled(node, output, integers(data));
   const reshaped = (dims: readonly number[] | undefined): Initializer | undefined =>
     dims === undefined ? undefined : createInitializer(output, data.dtype, dims, data.data);
   switch (node.op) {
@@ -88,20 +87,23 @@ function foldNode(node: Node, constant: (name: string) => Initializer | undefine
       return reshaped(data.dims);
     case 'Reshape':
       return reshaped(
-        argument === undefined ? undefined : reshape(data, integersOf(argument), getInt(node, 'allowzero', 0) !== 0),
+        argument === undefined ? undefined : reshape(data, integers(argument), getInt(node, 'allowzero', 0) !== 0),
       );
     case 'Flatten':
       return reshaped(flatten(data, getInt(node, 'axis', 1)));
     case 'Unsqueeze':
-      return reshaped(unsqueeze(data, argument === undefined ? getInts(node, 'axes') : integersOf(argument)));
+      return reshaped(unsqueeze(data, argument === undefined ? getInts(node, 'axes') : integers(argument)));
     case 'Squeeze':
-      return reshaped(squeeze(data, argument === undefined ? getInts(node, 'axes') : integersOf(argument)));
+      return reshaped(squeeze(data, argument === undefined ? getInts(node, 'axes') : integers(argument)));
     case 'Transpose':
       return transpose(data, output, getInts(node, 'perm') ?? data.dims.map((_, axis) => data.dims.length - 1 - axis));
     default:
       return undefined;
   }
 }
+
+/** Only what is looked at is read: other dims for the same elements leave external data where it is. */
+const integers = (constant: Initializer): number[] => integersOf(loadInitializer(constant));
 
 function ofConstant(node: Node, output: string): Initializer | undefined {
   const value = getTensor(node, 'value');
@@ -186,7 +188,7 @@ function transpose(data: Initializer, output: string, perm: readonly number[]): 
     return undefined;
   }
   const width = bits / 8;
-  const source = rawBytes(data);
+  const source = rawBytes(loadInitializer(data));
   const target = new Uint8Array(source.byteLength);
   const strides = data.dims.map((_, axis) => data.dims.slice(axis + 1).reduce((product, dim) => product * dim, width));
   const dims = perm.map((axis) => data.dims[axis] ?? 0);

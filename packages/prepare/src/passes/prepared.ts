@@ -7,6 +7,7 @@ import {
   byteLengthOf,
   dropInitializerInputs,
   GraphEditor,
+  type Keep,
   type Model,
   opsetOf,
   upgradeOpset,
@@ -28,10 +29,16 @@ export const QUANTIZATION_OPSET = 13;
 /**
  * For quantization.
  * @param opset the operator set the result needs
+ * @param keep where large constants go that are made on the way
  * @throws PASS_NOT_APPLICABLE when the model is older and cannot be upgraded
  */
-export function preparedForQuantization(pass: PassName, model: Model, opset = QUANTIZATION_OPSET): Prepared {
-  const { model: folded, origins } = prepared(model);
+export function preparedForQuantization(
+  pass: PassName,
+  model: Model,
+  opset = QUANTIZATION_OPSET,
+  keep?: Keep,
+): Prepared {
+  const { model: folded, origins } = prepared(model, true, keep);
   const before = opsetOf(folded);
   try {
     // An upgrade moves attributes to constants; nothing of it is a weight.
@@ -56,10 +63,13 @@ export function assessing(assess: (model: Model) => PassAssessment): (model: Mod
   };
 }
 
-/** @param fill see `foldConstants` */
-export function prepared(model: Model, fill = true): Omit<Prepared, 'raisedFrom'> {
+/**
+ * @param fill see `foldConstants`
+ * @param keep where large constants go that are made on the way
+ */
+export function prepared(model: Model, fill = true, keep?: Keep): Omit<Prepared, 'raisedFrom'> {
   const start = dropInitializerInputs(model);
-  const editor = new GraphEditor(start.graph);
+  const editor = new GraphEditor(start.graph, [], keep);
   const origins = foldConstants(editor, fill);
   return { model: withModel(start, { graph: editor.finish() }), origins };
 }

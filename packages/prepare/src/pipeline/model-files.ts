@@ -1,7 +1,7 @@
 /** A model between two stages: the files in a directory, and the one digest that stands for them. */
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
-import { type Digest, digestOfFile, digestOfJson } from '@slipway/core';
+import { type Digest, digestOfJson } from '@slipway/core';
 import { type Model, readModelFile, writeModelFile } from '@slipway/onnx';
 
 export const MODEL_FILE = 'model.onnx';
@@ -14,16 +14,14 @@ export interface ModelFiles {
 
 /** Write a model as `model.onnx` and, when it is too large for one file, its data beside it. */
 export async function saveModel(model: Model, directory: string): Promise<ModelFiles> {
-  const { files } = await writeModelFile(path.join(directory, MODEL_FILE), model);
-  return { files, digest: await modelDigest(directory, files) };
-}
-
-/** Digest of the model: of the file itself when it is one file, so that anybody can check it with sha256sum. */
-async function modelDigest(directory: string, files: readonly string[]): Promise<Digest> {
-  const digests = await Promise.all(files.map((file) => digestOfFile(path.join(directory, file))));
+  const { files, digests } = await writeModelFile(path.join(directory, MODEL_FILE), model);
+  // Of the file itself when it is one file, so that anybody can check it with sha256sum.
   const [first] = digests;
-  if (first !== undefined && digests.length === 1) return first;
-  return digestOfJson(files.map((file, i) => ({ file, digest: digests[i] })));
+  const digest =
+    first !== undefined && digests.length === 1
+      ? first
+      : digestOfJson(files.map((file, i) => ({ file, digest: digests[i] })));
+  return { files, digest };
 }
 
 export function loadModel(directory: string): Promise<Model> {
