@@ -7,7 +7,7 @@
  * layers, weights that are computed or not float32, and nodes inside control flow.
  */
 import { fail, type PassSpec } from '@slipway/core';
-import { describeNode, GraphEditor, type Model, type Node, withModel } from '@slipway/onnx';
+import { describeNode, GraphEditor, type Model, type Node, spillTo, withModel } from '@slipway/onnx';
 import type { Pass, PassResult } from '../../pass.ts';
 import { dropUnread, type StoredConstant } from '../constants.ts';
 import { listNames, plural } from '../describe.ts';
@@ -43,8 +43,9 @@ export const dynamicPass: Pass<Spec> = {
 
   apply(model, spec, context) {
     const { pass } = spec;
+    const keep = spillTo(context.workDirectory);
     const excluded = exclusion(pass, spec, model, context.source);
-    const { model: start, origins, raisedFrom } = preparedForQuantization(pass, model);
+    const { model: start, origins, raisedFrom } = preparedForQuantization(pass, model, QUANTIZATION_OPSET, keep);
     const plan = planDynamic(start.graph);
     const isExcluded = (target: Target): boolean =>
       excluded.has(target.node, target.weight.name, ...(origins.get(target.weight.name) ?? []));
@@ -54,7 +55,7 @@ export const dynamicPass: Pass<Spec> = {
       throw fail('PASS_NOT_APPLICABLE', { pass, problem });
     }
 
-    const editor = new GraphEditor(start.graph);
+    const editor = new GraphEditor(start.graph, [], keep);
     const quantizeActivation = activationQuantizer(editor);
     const stored = new Map<string, StoredConstant>();
     const perChannel = spec.perChannel ?? true;

@@ -4,7 +4,17 @@
  * runs anywhere, and becomes integer kernels where the runtime has them.
  */
 import { fail, type PassSpec } from '@slipway/core';
-import { describeNode, GraphEditor, inferShapes, isTensorType, type Model, type Node, withModel } from '@slipway/onnx';
+import {
+  describeNode,
+  GraphEditor,
+  inferShapes,
+  isTensorType,
+  type Keep,
+  type Model,
+  type Node,
+  spillTo,
+  withModel,
+} from '@slipway/onnx';
 import type { Pass } from '../../pass.ts';
 import { QUANTIZED } from '../affine.ts';
 import { dropUnread, type StoredConstant } from '../constants.ts';
@@ -42,8 +52,9 @@ export const staticPass: Pass<Spec> = {
   async apply(model, spec, context) {
     const { pass } = spec;
     const scheme = schemeOf(spec);
+    const keep = spillTo(context.workDirectory);
     const excluded = exclusion(pass, spec, model, context.source);
-    const { model: start, plan, embeddings, folded, raisedFrom, kept } = simplified(model, excluded, scheme);
+    const { model: start, plan, embeddings, folded, raisedFrom, kept } = simplified(model, excluded, scheme, keep);
     const products = productsOf(plan);
     if (products.length === 0) {
       const problem = 'there is no convolution or matrix product with constant float32 weights to quantize';
@@ -56,7 +67,7 @@ export const staticPass: Pass<Spec> = {
       symmetric: scheme.symmetricActivations,
     };
     const calibrated = await calibrate(pass, start, [...new Set(plan.ranges.values())], options, context);
-    const editor = new GraphEditor(start.graph);
+    const editor = new GraphEditor(start.graph, [], keep);
     emitStatic(editor, start.graph, plan, calibrated.ranges, { pass, ...scheme });
     const stored = new Map<string, StoredConstant>();
     for (const embedding of embeddings) emitEmbedding(editor, pass, embedding, scheme.perChannel, stored);
@@ -98,12 +109,12 @@ interface Simplified {
 }
 
 /** The model with constants folded and biases where kernels want them, and what to quantize in it. */
-function simplified(model: Model, excluded: Exclusion, scheme: Scheme): Simplified {
+function simplified(model: Model, excluded: Exclusion, scheme: Scheme, keep?: Keep): Simplified {
   const {
     model: start,
     origins,
     raisedFrom,
-  } = preparedForQuantization('quantize.static', model, opsetOfScheme(scheme));
+  } = preparedForQuantization('quantize.static', model, opsetOfScheme(scheme), keep);
   const sources = new Map(origins);
   const isExcluded = (node: Node): boolean =>
     excluded.has(
@@ -113,7 +124,7 @@ function simplified(model: Model, excluded: Exclusion, scheme: Scheme): Simplifi
         ...(sources.get(name) ?? []),
       ]),
     );
-  const editor = new GraphEditor(start.graph);
+  const editor = new GraphEditor(start.graph, [], keep);
   const types = inferShapes(start).values;
   const folded = fuseChannelwise(editor, {
     isExcluded,
