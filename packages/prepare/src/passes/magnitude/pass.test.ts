@@ -7,6 +7,7 @@ import {
   createModel,
   createNode,
   graphAttribute,
+  intAttribute,
   initializerOf,
   type Model,
   readModelFile,
@@ -16,6 +17,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { magnitudePass } from './pass.ts';
 import { offlineContext } from '../testing/context.ts';
+import { dump } from '../testing/dump.ts';
 import { readFloats } from '../weights.ts';
 
 const matrix = (name: string, values: readonly number[], rows = 1) =>
@@ -116,6 +118,25 @@ describe('prune.magnitude', () => {
     expect(bodies).toHaveLength(2);
     for (const { initializers } of bodies) expect([...readFloats(initializers.get('inner')!)]).toEqual([0, -2]);
     expect(result.notes).toContain('Left alone because also read elsewhere (tied weights): tied.');
+  });
+
+  it('writes what the golden files hold: 2:4 in a grouped convolution and a transposed product, then blocks', async () => {
+    const model = buildModel((b) => {
+      b.input('x', 'float32', ['n', 8, 1, 1]);
+      b.floats('filters', [2, 4, 1, 1], [1, -2, 3, -4, 4, 3, -2, 1]);
+      b.floats('W', [3, 2], [1, 5, -6, 2, 3, -4]);
+      b.op('Conv', ['x', 'filters'], { attributes: [intAttribute('group', 2)], outputs: ['c'] });
+      b.op('Flatten', ['c'], { outputs: ['f'] });
+      b.op('Gemm', ['f', 'W'], { attributes: [intAttribute('transB', 1)], outputs: ['y'] });
+      b.output('y', 'float32', ['n', 3]);
+    });
+    const apply = async (options: object): Promise<string> => {
+      const spec = { pass: 'prune.magnitude', rule: 'nm', ...options } as const;
+      const result = await magnitudePass.apply(model, spec, offlineContext());
+      return `${dump(result.model)}\n${result.notes.join('\n')}\n`;
+    };
+    await expect(await apply({ n: 2, m: 4 })).toMatchFileSnapshot('golden/two-of-four.txt');
+    await expect(await apply({ rule: 'ratio', ratio: 0.5, block: [2, 1] })).toMatchFileSnapshot('golden/blocks.txt');
   });
 
   it('sees the input axis through a Transpose, and says where it cannot', async () => {
