@@ -113,6 +113,7 @@ describe('other errors', () => {
     ['EROFS', 'writing', 'READ_ONLY'],
     ['ENOSPC', 'writing', 'DISK_FULL'],
     ['EDQUOT', 'writing', 'DISK_FULL'],
+    ['EFBIG', 'writing', 'DISK_FULL'],
     ['EISDIR', 'reading', 'FILE_UNREADABLE'],
   ])('of the system: %s while %s is %s', (code, action, expected) => {
     const cause = Object.assign(new Error('refused'), { code });

@@ -232,6 +232,7 @@ export function fromSystemError(error: unknown, path: string, action: string): S
       return fail('FILE_NOT_FOUND', { path }, { cause: error });
     case 'ENOSPC':
     case 'EDQUOT':
+    case 'EFBIG':
       return fail('DISK_FULL', { path, action }, { cause: error });
     case 'EROFS':
     case 'EACCES':

@@ -23,7 +23,7 @@ export interface Outline {
   readonly ranges: ReadonlyMap<number, FileRange>;
 }
 
-export interface FileRange {
+interface FileRange {
   readonly offset: number;
   readonly length: number;
 }
