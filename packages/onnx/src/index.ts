@@ -2,6 +2,7 @@
 export { type BuildOptions, type Builder, buildGraph, buildModel, type OpOptions } from './build/builder.ts';
 export { encoderModel, type EncoderOptions } from './build/encoder.ts';
 export { mlpModel, type MlpOptions, oneWeightModel } from './build/models.ts';
+export { type Change, compareModels, type ModelDifference } from './compare.ts';
 export { decodeModel, type DecodeOptions, encodeModel } from './codec/decode.ts';
 export { readModelFile, type ReadOptions, writeModelFile, type WriteOptions, type WrittenModel } from './codec/file.ts';
 export type { ExternalOptions } from './external/files.ts';

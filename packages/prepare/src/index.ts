@@ -1,4 +1,6 @@
 /** Trained model to validated release. */
+export { type Difference, diffModels, type DiffOptions } from './diff/diff.ts';
+export { renderDifference } from './diff/text.ts';
 export { inspectModel, type Inspection } from './inspect/inspect.ts';
 export { type Proposal, type ProposeOptions, proposeProject } from './inspect/propose.ts';
 export { renderInspection } from './inspect/text.ts';

@@ -4,6 +4,7 @@ import { bench } from './bench.ts';
 import { build } from './build.ts';
 import { bundle } from './bundle.ts';
 import { completion } from './completion.ts';
+import { diff } from './diff.ts';
 import { doctor } from './doctor.ts';
 import { init } from './init.ts';
 import { inspect } from './inspect.ts';
@@ -20,6 +21,7 @@ export const verbs: readonly Verb[] = [
   build,
   releases,
   report,
+  diff,
   verify,
   serve,
   predict,
