@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { build } from '../pipeline/build.ts';
 import { makeProject, type Project } from '../testing/projects.ts';
 import { type Difference, diffModels } from './diff.ts';
+import { textWidth } from '../report/text.ts';
 import { renderDifference } from './text.ts';
 
 let project: Project;
@@ -80,7 +81,7 @@ describe('comparing releases', () => {
     const difference = await diff('tiny:1', 'other.onnx');
     for (const width of [40, 60, 120]) {
       for (const line of renderDifference(difference, { width, color: false }).split('\n')) {
-        expect([...line].length).toBeLessThanOrEqual(Math.max(width, 48));
+        expect(textWidth(line)).toBeLessThanOrEqual(Math.max(width, 48));
       }
     }
   });
