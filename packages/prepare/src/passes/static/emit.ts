@@ -10,34 +10,13 @@
  * kernel could not be fused; a value from outside keeps its float form for readers outside.
  */
 import { fail, type PassName } from '@slipway/core';
-import {
-  createNode,
-  getFloat,
-  getInt,
-  type Graph,
-  type GraphEditor,
-  intAttribute,
-  type Node,
-  withAttributes,
-} from '@slipway/onnx';
-import {
-  type Affine,
-  affineOf,
-  biasScaleFloor,
-  QUANTIZED,
-  type QuantizedDType,
-  quantizeArray,
-  quantizeBias,
-} from '../affine.ts';
-import { store, type StoredConstant, storeIntegers, storeQuantized } from '../constants.ts';
-import { readFinite, readFloat32 } from '../weights.ts';
+import { createNode, type Graph, type GraphEditor, type Node } from '@slipway/onnx';
+import { type Affine, affineOf, QUANTIZED, type QuantizedDType } from '../affine.ts';
+import { store, storeIntegers } from '../constants.ts';
 import type { Range } from '../calibrate/calibrate.ts';
-import { activationsOf, gemmBias, type StaticPlan, type Step } from './plan.ts';
+import type { StaticPlan, Step } from './plan.ts';
 import type { Scheme } from './scheme.ts';
-
-export interface EmitOptions extends Scheme {
-  readonly pass: PassName;
-}
+import { ConstantEmitter } from './weights.ts';
 
 /** @param graph the graph the plan was made for, which `editor` edits */
 export function emitStatic(
@@ -45,7 +24,8 @@ export function emitStatic(
   graph: Graph,
   plan: StaticPlan,
   ranges: ReadonlyMap<string, Range>,
-  options: EmitOptions,
+  pass: PassName,
+  scheme: Scheme,
 ): void {
   const affines = new Map<string, Affine>();
   const affine = (tensor: string): Affine => {
@@ -54,36 +34,42 @@ export function emitStatic(
     if (known === undefined) {
       const range = ranges.get(root);
       if (range === undefined) throw fail('INTERNAL', { problem: `tensor "${root}" was not calibrated` });
-      known = affineOf(range.min, range.max, options.activations, options.symmetricActivations);
+      known = affineOf(range.min, range.max, scheme.activations, scheme.symmetricActivations);
       affines.set(root, known);
     }
     return known;
   };
 
-  const weights = new Map<string, { readonly dequantized: string; readonly scales: Float32Array }>();
+  const constants = new ConstantEmitter(editor, graph, pass, scheme);
   for (const step of plan.steps) {
     if (step.activation !== null) absorb(editor, step);
-    if (step.kind === 'product') emitConstants(editor, graph, step.node, affine, weights, options);
+    if (step.product !== null) constants.product(step.product, (tensor) => affine(tensor).scale);
+    if (step.constant !== null) constants.operand(step.node, step.constant);
   }
-  const computed = new Set(plan.steps.map(({ output }) => output));
-  const members = new Set(plan.steps.map(({ node }) => editor.current(node)));
+  for (const product of plan.storage) constants.storage(product);
+  const computed = new Set(plan.steps.flatMap(({ outputs }) => outputs));
+  const readers = new Map<string, Node[]>();
+  for (const { reads, node } of plan.steps) {
+    for (const tensor of reads) readers.set(tensor, [...(readers.get(tensor) ?? []), node]);
+  }
   const parameters = new Map<string, { readonly scale: string; readonly zeroPoint: string }>();
   for (const [tensor, root] of plan.ranges) {
     let stored = parameters.get(root);
     if (stored === undefined) {
-      stored = storeAffine(editor, root, affine(root), options.activations);
+      stored = storeAffine(editor, root, affine(root), scheme.activations);
       parameters.set(root, stored);
     }
-    const reads = (node: Node): boolean => computed.has(tensor) || members.has(node);
+    const reads = (node: Node): boolean =>
+      computed.has(tensor) || (readers.get(tensor)?.some((planned) => editor.current(planned) === node) ?? false);
     emitPair(editor, tensor, stored, computed.has(tensor), reads);
   }
 }
 
 /** The activation goes; the step computes its output. */
-function absorb(editor: GraphEditor, { node, activation, output }: Step): void {
+function absorb(editor: GraphEditor, { node, activation, outputs }: Step): void {
   if (activation === null) return;
   editor.remove(activation);
-  editor.update(node, { outputs: [output] });
+  editor.update(node, { outputs });
 }
 
 function storeAffine(
@@ -125,86 +111,4 @@ function emitPair(
   const first = editor.nodes[0];
   if (made !== undefined) editor.insertAfter(made, ...pair);
   else if (first !== undefined) editor.insertBefore(first, ...pair);
-}
-
-/** Weight and bias of a product, quantized. */
-function emitConstants(
-  editor: GraphEditor,
-  graph: Graph,
-  planned: Node,
-  affine: (tensor: string) => Affine,
-  weights: Map<string, { readonly dequantized: string; readonly scales: Float32Array }>,
-  { pass, weights: dtype, perChannel, reduceRange, symmetricWeights }: EmitOptions,
-): void {
-  const [input = '', weightName = '', biasName = ''] = planned.inputs;
-  const initializer = graph.initializers.get(weightName);
-  const node = editor.current(planned);
-  if (initializer === undefined || node === undefined) return;
-  const inputScale = affine(activationsOf(planned, graph)[0] ?? input).scale;
-  const alpha = planned.op === 'Gemm' ? getFloat(planned, 'alpha', 1) : 1;
-  const axis = channelAxis(planned);
-  const channels = initializer.dims[axis] ?? 1;
-  const bias = biasOf(planned, graph);
-
-  const floor = bias === null ? null : biasScaleFloor(bias, inputScale, perChannel ? channels : 1);
-  const stored = readFinite(pass, initializer);
-  const values = alpha === 1 ? stored : stored.map((value) => value * alpha);
-  const how = { reduceRange, ...(symmetricWeights === undefined ? {} : { symmetric: symmetricWeights }) };
-  const plain = quantizeArray(values, initializer.dims, perChannel ? axis : null, dtype, how);
-  const isRaised = floor?.some((least, channel) => (plain.scales[channel] ?? 0) < least) ?? false;
-  const key = `${weightName}|${axis}|${alpha}${isRaised ? `|${node.outputs[0] ?? ''}` : ''}`;
-  let weight = weights.get(key);
-  if (weight === undefined) {
-    const quantized =
-      isRaised && floor !== null
-        ? quantizeArray(values, initializer.dims, perChannel ? axis : null, dtype, { ...how, atLeast: floor })
-        : plain;
-    const constants = storeQuantized(editor, weightName, initializer.dims, quantized);
-    weight = { dequantized: dequantize(editor, weightName, constants, node), scales: quantized.scales };
-    weights.set(key, weight);
-  }
-
-  const inputs = [node.inputs[0] ?? '', weight.dequantized];
-  if (bias !== null) {
-    const { data, scales } = quantizeBias(bias, inputScale, weight.scales);
-    const base = biasName === '' ? weightName : biasName;
-    const constants = {
-      quantized: store(editor, `${base}_quantized`, { dtype: 'int32', shape: [data.length], data }),
-      scale: store(editor, `${base}_scale`, {
-        dtype: 'float32',
-        shape: perChannel ? [scales.length] : [],
-        data: scales,
-      }),
-      zeroPoint: '',
-      axis: perChannel ? 0 : null,
-    };
-    inputs.push(dequantize(editor, base, constants, node));
-  }
-  // Alpha and beta are in the constants now.
-  const { attributes } = withAttributes(node, [], node.op === 'Gemm' ? ['alpha', 'beta'] : []);
-  editor.update(node, { inputs, attributes });
-}
-
-function dequantize(editor: GraphEditor, base: string, stored: StoredConstant, before: Node): string {
-  const output = editor.uniqueName(`${base}_dequantized`);
-  const inputs = [stored.quantized, stored.scale, ...(stored.zeroPoint === '' ? [] : [stored.zeroPoint])];
-  const attributes = stored.axis === null ? [] : [intAttribute('axis', stored.axis)];
-  const name = editor.uniqueNodeName(`${base}_DequantizeLinear`);
-  editor.insertBefore(before, createNode('DequantizeLinear', inputs, [output], { name, attributes }));
-  return output;
-}
-
-/** The axis of the weight along which the output channels lie. */
-function channelAxis(node: Node): number {
-  if (node.op === 'Conv') return 0;
-  return node.op === 'Gemm' && getInt(node, 'transB', 0) !== 0 ? 0 : 1;
-}
-
-function biasOf(node: Node, graph: Graph): Float32Array | null {
-  if (node.op === 'Gemm') {
-    const beta = getFloat(node, 'beta', 1);
-    return gemmBias(node, graph)?.map((value) => value * beta) ?? null;
-  }
-  const bias = node.op === 'Conv' ? graph.initializers.get(node.inputs[2] ?? '') : undefined;
-  return bias === undefined ? null : readFloat32(bias);
 }

@@ -35,7 +35,7 @@ const NOTHING: Exclusion = { has: () => false };
 
 export const staticPass: Pass<Spec> = {
   name: 'quantize.static',
-  version: 2,
+  version: 3,
 
   assess: assessing((model) => {
     const { plan } = simplified(model, NOTHING, schemeOf({}));
@@ -68,7 +68,7 @@ export const staticPass: Pass<Spec> = {
     };
     const calibrated = await calibrate(pass, start, [...new Set(plan.ranges.values())], options, context);
     const editor = new GraphEditor(start.graph, [], keep);
-    emitStatic(editor, start.graph, plan, calibrated.ranges, { pass, ...scheme });
+    emitStatic(editor, start.graph, plan, calibrated.ranges, pass, scheme);
     const stored = new Map<string, StoredConstant>();
     for (const embedding of embeddings) emitEmbedding(editor, pass, embedding, scheme.perChannel, stored);
     dropUnread(editor, start.graph.initializers.keys());
@@ -82,6 +82,11 @@ export const staticPass: Pass<Spec> = {
       ...calibrated.notes,
       ...warningsOf(scheme),
     ];
+    if (plan.storage.length > 0) {
+      notes.push(
+        `${plural(plan.storage.length, 'transposed convolution')} stored with ${scheme.weights} weights, computed in float: there is no integer kernel.`,
+      );
+    }
     if (embeddings.length > 0) notes.push(`${plural(embeddings.length, 'embedding')} stored in 8 bits.`);
     if (folded > 0) {
       notes.push(
@@ -139,9 +144,13 @@ function simplified(model: Model, excluded: Exclusion, scheme: Scheme, keep?: Ke
       ),
   });
   const graph = editor.finish();
+  const isFloat32 = (name: string): boolean => {
+    const type = types.get(name);
+    return isTensorType(type) && type.dtype === 'float32';
+  };
   return {
     model: withModel(start, { graph }),
-    plan: planStatic(graph, { isExcluded, absorbs: !scheme.symmetricActivations }),
+    plan: planStatic(graph, { scheme, isExcluded, isFloat32 }),
     embeddings: planDynamic(graph).targets.filter(({ kind, node }) => kind === 'embedding' && !isExcluded(node)),
     folded,
     raisedFrom,

@@ -1,151 +1,183 @@
 /**
- * Where 8-bit computation begins and ends: which nodes compute in integers, which tensors are therefore quantized, and which
+ * Where quantized computation begins and ends: which nodes compute in integers, which tensors are therefore quantized, and which
  * of those share a range.
  *
- * Three kinds of node. `product`: Conv, Gemm, MatMul with a constant weight; the reason for everything. `join`: Add, Mul,
- * Concat, average pools; worth it only between quantized neighbours. `move`: MaxPool, Reshape and their like, which do
+ * Three kinds of node. `product`: Conv, Gemm, MatMul; the reason for everything. `join`: Add, Mul, Concat, Softmax and others
+ * that compute; worth it only between quantized neighbours. `move`: MaxPool, Reshape and their like, which do
  * not change values, so that their output has the range of their input; likewise only in between. A node outside is
  * left in float, because a quantize/dequantize pair around a single cheap operator costs time and accuracy and gains nothing.
  *
  * A Relu or Clip after a node whose output is quantized disappears: the quantized range ends where it would clip. Not so when
  * ranges are symmetric: then it is a node in between like others.
  */
-import { getInt, type Graph, type Initializer, isOp, type Node, subgraphsOf, usageOf } from '@slipway/onnx';
+import { type Graph, isOp, type Node, usageOf } from '@slipway/onnx';
 import { readFloat32 } from '../weights.ts';
-import { alongAxis } from './fuse.ts';
+import { constantOperand, isFloat32, operatorRule } from './operators.ts';
+import { judgeProduct, judgeStorage, type Product } from './products.ts';
+import type { Scheme } from './scheme.ts';
 
 export interface Step {
   readonly kind: 'product' | 'join' | 'move';
   readonly node: Node;
+  readonly product: Product | null;
+  /** The values it reads in quantized form, constants apart. */
+  readonly reads: readonly string[];
+  /** Of a join: the position of an operand that is constant and stored quantized, or null. */
+  readonly constant: number | null;
   /** A Relu or Clip right after it that is absorbed, when the output is quantized. */
   readonly activation: Node | null;
-  /** The value the step computes: the output of the activation, if one is absorbed. */
-  readonly output: string;
+  /** The values the step computes: the output of the activation, if one is absorbed. */
+  readonly outputs: readonly string[];
 }
 
 export interface StaticPlan {
   readonly steps: readonly Step[];
   /** Every tensor to quantize → the tensor whose range it has (itself, except behind moves). */
   readonly ranges: ReadonlyMap<string, string>;
+  /** Nodes that compute in float with a weight that is stored quantized. */
+  readonly storage: readonly Product[];
   readonly untouched: readonly { readonly node: Node; readonly reason: string }[];
 }
 
-const JOINS: ReadonlySet<string> = new Set(['Add', 'Mul', 'Concat', 'AveragePool', 'GlobalAveragePool']);
-const MOVES: ReadonlySet<string> = new Set([
-  'MaxPool',
-  'Reshape',
-  'Flatten',
-  'Transpose',
-  'Squeeze',
-  'Unsqueeze',
-  'Identity',
-]);
-
 export interface PlanOptions {
+  readonly scheme: Pick<Scheme, 'activations' | 'symmetricActivations'>;
   readonly isExcluded: (node: Node) => boolean;
-  /** Whether quantized ranges end where activation functions clip; ranges that are symmetric do not. */
-  readonly absorbs: boolean;
+  /** Whether a value is known to be float32. */
+  readonly isFloat32: (name: string) => boolean;
 }
 
-export function planStatic(graph: Graph, { isExcluded, absorbs }: PlanOptions): StaticPlan {
-  const usage = usageOf(graph);
-  const untouched: { node: Node; reason: string }[] = [];
-  const absorbed = new Set<Node>();
-
-  const step = (kind: Step['kind'], node: Node): Step => {
-    const [output = ''] = node.outputs;
-    const consumers = usage.isOutput(output) ? [] : usage.consumers(output);
-    const [next] = consumers;
-    const isAlone = absorbs && consumers.length === 1;
-    const activation = isAlone && next !== undefined && !isExcluded(next) && isActivation(next, graph) ? next : null;
-    return { kind, node, activation, output: activation?.outputs[0] ?? output };
-  };
-
+export function planStatic(graph: Graph, options: PlanOptions): StaticPlan {
+  const planner = new Planner(graph, options);
   // Products first: what they read is quantized whatever happens around them.
-  const products = new Map<Node, Step>();
-  for (const node of graph.nodes) {
-    const reason = judgeProduct(node, graph);
-    if (reason === null || isExcluded(node)) continue;
-    if (reason !== '') untouched.push({ node, reason });
-    else products.set(node, step('product', node));
-  }
+  const products = planner.products();
+  const available = new Set([...products.values()].flatMap(({ reads }) => reads));
 
   // Forward: what could be computed from quantized values.
-  const available = new Set([...products.keys()].map((node) => node.inputs[0] ?? ''));
   const candidates: Step[] = [];
+  const absorbed = new Set<Node>();
   for (const node of graph.nodes) {
-    const own = products.get(node) ?? candidate(node, graph, available, { isExcluded, absorbs }, absorbed, step);
-    if (own === null) continue;
-    candidates.push(own);
-    available.add(own.output);
-    if (own.activation !== null) absorbed.add(own.activation);
+    const step = products.get(node) ?? (absorbed.has(node) ? null : planner.between(node, available));
+    if (step === null) continue;
+    candidates.push(step);
+    for (const output of step.outputs) available.add(output);
+    if (step.activation !== null) absorbed.add(step.activation);
   }
 
-  // Backward: what somebody wants in 8 bits.
+  // Backward: what somebody wants quantized.
   const wanted = new Set<string>();
   const steps: Step[] = [];
-  for (const each of candidates.reverse()) {
-    const isWanted = wanted.has(each.output);
-    if (each.kind !== 'product' && !isWanted) continue;
-    for (const name of activationsOf(each.node, graph)) wanted.add(name);
-    steps.push(isWanted || needsQuantizedOutput(each.node) ? each : withoutActivation(each));
+  for (const step of candidates.reverse()) {
+    const isWanted = step.outputs.some((output) => wanted.has(output));
+    if (step.kind !== 'product' && !isWanted) continue;
+    for (const name of step.reads) wanted.add(name);
+    // A kernel gives all its outputs quantized, or none.
+    if (isWanted || needsQuantizedOutput(step.node)) for (const name of step.outputs) wanted.add(name);
+    steps.push(isWanted || needsQuantizedOutput(step.node) ? step : withoutActivation(step));
   }
   steps.reverse();
-  return { steps, ranges: rangesOf(steps, wanted), untouched };
+  return {
+    steps,
+    ranges: rangesOf(steps, wanted),
+    storage: graph.nodes
+      .filter((node) => !options.isExcluded(node))
+      .map((node) => judgeStorage(node, graph))
+      .filter((one) => one !== null),
+    untouched: planner.untouched,
+  };
 }
 
-/** The tensors a step reads that are not constants. */
-export function activationsOf(node: Node, graph: Graph): string[] {
-  const data = node.op === 'Add' || node.op === 'Mul' || node.op === 'Concat' ? node.inputs : node.inputs.slice(0, 1);
-  return data.filter((name) => !graph.initializers.has(name));
+class Planner {
+  readonly untouched: { node: Node; reason: string }[] = [];
+  readonly #graph: Graph;
+  readonly #options: PlanOptions;
+  readonly #usage: ReturnType<typeof usageOf>;
+
+  constructor(graph: Graph, options: PlanOptions) {
+    this.#graph = graph;
+    this.#options = options;
+    this.#usage = usageOf(graph);
+  }
+
+  products(): Map<Node, Step> {
+    const products = new Map<Node, Step>();
+    for (const node of this.#graph.nodes) {
+      const product = judgeProduct(node, this.#graph, this.#options.scheme);
+      if (product === null || this.#options.isExcluded(node)) continue;
+      if (typeof product === 'string') this.untouched.push({ node, reason: product });
+      else if (product.weight !== null || product.node.inputs.every(this.#options.isFloat32)) {
+        const reads = node.inputs.slice(0, 2).filter((name) => !this.#graph.initializers.has(name));
+        products.set(node, this.#step('product', node, { reads, product }));
+      }
+    }
+    return products;
+  }
+
+  /** A join or a move, if all it reads is available quantized. */
+  between(node: Node, available: ReadonlySet<string>): Step | null {
+    const { scheme, isExcluded } = this.#options;
+    if (isExcluded(node)) return null;
+    const graph = this.#graph;
+    const rule = operatorRule(node);
+    const isClipping = scheme.symmetricActivations && isActivation(node, graph);
+    if (rule === null && !isClipping) return null;
+    const data = rule?.data === null ? node.inputs : (rule?.data ?? [0]).map((input) => node.inputs[input] ?? '');
+    const constant = rule === null ? null : constantOperand(node, rule, graph);
+    if (constant !== null && !this.#takesConstant(node, constant)) return null;
+    const reads = data.filter((name) => name !== node.inputs[constant ?? -1]);
+    if (reads.length === 0 || !reads.every((name) => available.has(name))) return null;
+    return this.#step(rule?.kind ?? 'join', node, { reads, constant });
+  }
+
+  /**
+   * Beside int8 activations, ONNX Runtime computes with constants in float on x86. And a constant that holds -10000 is a mask:
+   * one scale for it and for what it is added to would leave nothing of the latter.
+   */
+  #takesConstant(node: Node, input: number): boolean {
+    const constant = this.#graph.initializers.get(node.inputs[input] ?? '');
+    if (this.#options.scheme.activations === 'int8' || constant === undefined || !isFloat32(constant)) return false;
+    return readFloat32(constant).every((value) => Math.abs(value) < MASK);
+  }
+
+  #step(kind: Step['kind'], node: Node, more: Pick<Step, 'reads'> & Partial<Step>): Step {
+    const activation = kind === 'move' ? null : this.#absorbable(node);
+    const outputs = activation?.outputs ?? node.outputs;
+    return { kind, node, product: null, constant: null, activation, outputs, ...more };
+  }
+
+  #absorbable(node: Node): Node | null {
+    const [output = ''] = node.outputs;
+    if (this.#options.scheme.symmetricActivations || this.#usage.isOutput(output)) return null;
+    const [next, ...others] = this.#usage.consumers(output);
+    if (next === undefined || others.length > 0 || this.#options.isExcluded(next)) return null;
+    return isActivation(next, this.#graph) ? next : null;
+  }
 }
+
+/** Operands beyond it are not operands but masks. */
+const MASK = 1000;
 
 /** Gemm and MatMul can give float32 from integers; a convolution has no such kernel. */
 const needsQuantizedOutput = (node: Node): boolean => node.op === 'Conv';
 
 const withoutActivation = (step: Step): Step =>
-  step.activation === null ? step : { ...step, activation: null, output: step.node.outputs[0] ?? '' };
+  step.activation === null ? step : { ...step, activation: null, outputs: step.node.outputs };
 
 function rangesOf(steps: readonly Step[], wanted: ReadonlySet<string>): Map<string, string> {
-  const ranges = new Map<string, string>();
-  const moved = new Map(
-    steps.filter(({ kind }) => kind === 'move').map(({ node, output }) => [output, node.inputs[0] ?? '']),
-  );
+  const moved = new Map<string, string>();
+  for (const { kind, reads, outputs } of steps) {
+    if (kind === 'move') for (const output of outputs) moved.set(output, reads[0] ?? '');
+  }
   const rootOf = (name: string): string => {
     let root = name;
     for (let next = moved.get(root); next !== undefined; next = moved.get(root)) root = next;
     return root;
   };
+  const ranges = new Map<string, string>();
   // In the order in which they are computed, so that the first tensor that is not finite is the one that is named.
-  for (const { node, output } of steps) {
-    for (const name of [...node.inputs, output]) {
-      const isOwn = name === output && needsQuantizedOutput(node);
-      if (isOwn || wanted.has(name)) ranges.set(name, rootOf(name));
-    }
+  for (const { reads, outputs } of steps) {
+    for (const name of [...reads, ...outputs]) if (wanted.has(name)) ranges.set(name, rootOf(name));
   }
   return ranges;
-}
-
-function candidate(
-  node: Node,
-  graph: Graph,
-  available: ReadonlySet<string>,
-  { isExcluded, absorbs }: PlanOptions,
-  absorbed: ReadonlySet<Node>,
-  step: (kind: Step['kind'], node: Node) => Step,
-): Step | null {
-  if (node.domain !== '' || isExcluded(node) || absorbed.has(node)) return null;
-  const inputs = activationsOf(node, graph);
-  if (inputs.length === 0 || !inputs.every((name) => available.has(name))) return null;
-  // A move keeps its range, so that it cannot absorb what would change it.
-  if (MOVES.has(node.op) && node.outputs.length === 1) {
-    return { kind: 'move', node, activation: null, output: node.outputs[0] ?? '' };
-  }
-  if (!absorbs && isActivation(node, graph)) return step('join', node);
-  if (!JOINS.has(node.op)) return null;
-  const constants =
-    node.op === 'Concat' || node.op === 'Add' || node.op === 'Mul' ? node.inputs.length - inputs.length : 0;
-  return constants === 0 ? step('join', node) : null;
 }
 
 /** Relu, or Clip between constants around zero: what saturation at the ends of a quantized range does anyway. */
@@ -161,51 +193,3 @@ function isActivation(node: Node, graph: Graph): boolean {
   const [low, high] = [bound(1), bound(2)];
   return low !== undefined && high !== undefined && low <= 0 && high >= 0;
 }
-
-/** `''`: a product to quantize. Otherwise the reason to leave it, or null when it is no product at all. */
-function judgeProduct(node: Node, graph: Graph): string | null {
-  if (subgraphsOf(node).length > 0) return 'nodes inside control flow are not quantized';
-  if (node.domain !== '') return null;
-  const constant = (input: number): Initializer | undefined => graph.initializers.get(node.inputs[input] ?? '');
-  const weight = constant(1);
-  if (['Conv', 'MatMul', 'Gemm'].includes(node.op) && weight !== undefined && constant(0) !== undefined) return null;
-  switch (node.op) {
-    case 'Conv':
-      if (weight === undefined) return 'the weight is computed at run time';
-      if (weight.dtype !== 'float32') return isFloat(weight) ? 'the weight is not float32' : null;
-      return (node.inputs[2] ?? '') === '' || constant(2)?.dtype === 'float32'
-        ? ''
-        : 'the bias is computed at run time';
-    case 'MatMul':
-      if (weight === undefined) {
-        return constant(0) === undefined ? 'both factors are computed at run time' : 'the weight is the left factor';
-      }
-      if (weight.dtype !== 'float32') return isFloat(weight) ? 'the weight is not float32' : null;
-      return weight.dims.length === 2 ? '' : 'the weight is not a matrix';
-    case 'Gemm':
-      if (weight === undefined) return 'both factors are computed at run time';
-      if (weight.dtype !== 'float32') return isFloat(weight) ? 'the weight is not float32' : null;
-      if (getInt(node, 'transA', 0) !== 0) return 'transA is set';
-      return gemmBias(node, graph) === undefined ? 'the bias is not one number per column' : '';
-    case 'ConvTranspose':
-      return 'ONNX Runtime has no integer kernel for transposed convolutions';
-    case 'LSTM':
-    case 'GRU':
-    case 'RNN':
-      return 'recurrent layers are not quantized by this pass';
-    default:
-      return null;
-  }
-}
-
-/** One number per column of the output, without beta; null when there is no bias, undefined when it is something else. */
-export function gemmBias(node: Node, graph: Graph): Float32Array | null | undefined {
-  const name = node.inputs[2] ?? '';
-  if (name === '') return null;
-  const weight = graph.initializers.get(node.inputs[1] ?? '');
-  const bias = graph.initializers.get(name);
-  if (bias?.dtype !== 'float32' || weight === undefined) return undefined;
-  return alongAxis(bias, 2, 1, weight.dims[getInt(node, 'transB', 0) === 0 ? 1 : 0] ?? 0);
-}
-
-const isFloat = ({ dtype }: Initializer): boolean => dtype === 'float16' || dtype === 'float64' || dtype === 'bfloat16';
