@@ -62,6 +62,8 @@ export interface LineageStep {
 export interface Lineage {
   readonly source: { readonly file: string; readonly digest: Digest };
   readonly data: { readonly calibration?: Digest | undefined; readonly evaluation?: Digest | undefined };
+  /** Of the passes and their options, in order, as the config names them; releases of before may lack it. */
+  readonly recipe?: Digest | undefined;
   readonly steps: readonly LineageStep[];
   /** Tool name → version: slipway, onnxruntime. */
   readonly tools: Readonly<Record<string, string>>;
@@ -118,6 +120,7 @@ export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
   lineage: z.strictObject({
     source: z.strictObject({ file: z.string(), digest: digestSchema }),
     data: z.strictObject({ calibration: digestSchema.optional(), evaluation: digestSchema.optional() }),
+    recipe: digestSchema.optional(),
     steps: z.array(
       z.strictObject({
         pass: z.string(),

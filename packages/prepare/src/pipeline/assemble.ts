@@ -4,6 +4,7 @@ import { copyFile, stat } from 'node:fs/promises';
 import path from 'node:path';
 import {
   digestOfFile,
+  digestOfJson,
   fromSystemError,
   type Lineage,
   type Manifest,
@@ -65,15 +66,15 @@ export async function assemble(
   return { directory, manifest };
 }
 
-/** Data is part of the lineage of what depends on it: calibration only where a pass looked at it. */
 function lineageOf(made: Made, imported: Imported, data: BuildData, source: string, tools: Lineage['tools']): Lineage {
-  const calibrated = made.passes.some(({ pass }) => pass === 'quantize.static');
   return {
     source: { file: path.basename(source), digest: imported.sourceDigest },
     data: {
-      ...(calibrated && data.calibration !== null ? { calibration: data.calibration.digest } : {}),
+      // Data is part of the lineage of what depends on it.
+      ...(made.calibrated && data.calibration !== null ? { calibration: data.calibration.digest } : {}),
       ...(data.generated ? {} : { evaluation: data.evaluation.digest }),
     },
+    recipe: digestOfJson(made.passes),
     steps: made.steps,
     tools,
   };

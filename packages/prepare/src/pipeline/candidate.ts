@@ -16,6 +16,8 @@ export interface Made {
   readonly directory: string;
   readonly model: ModelFiles;
   readonly steps: readonly LineageStep[];
+  /** A pass looked at the calibration rows. */
+  readonly calibrated: boolean;
   readonly notes: readonly string[];
 }
 
@@ -33,6 +35,7 @@ export async function makeCandidate(
     directory: imported.directory,
     model: imported.model,
     steps: imported.steps,
+    calibrated: false,
     // What import did is said once, of the source.
     notes: name === SOURCE_CANDIDATE ? imported.notes : [],
   };
@@ -70,9 +73,13 @@ async function applyPass(
     tools,
   };
   const { value, directory } = await cache.stage('pass', material, async (into) => {
+    let calibrated = false;
     const result = await pass.apply(await loadModel(made.directory), spec, {
       source: source === null ? null : await loadModel(source.directory),
-      calibration,
+      get calibration() {
+        calibrated = true;
+        return calibration;
+      },
       runModel: (file, batches, own) => runModel(file, batches, { session: { ...session, ...own }, log, signal }),
       workDirectory: await cache.scratch(),
       seed: config.seed,
@@ -80,9 +87,9 @@ async function applyPass(
       log,
     });
     const saved = await saveModel(result.model, into);
-    return { files: saved.files, digest: saved.digest, notes: result.notes };
+    return { files: saved.files, digest: saved.digest, notes: result.notes, calibrated };
   });
-  const { files, digest, notes } = value;
+  const { files, digest, notes, calibrated } = value;
   if (digest === made.model.digest && passesMustChange(name)) {
     throw fail('PASS_NOT_APPLICABLE', { pass: name, problem: 'it changed nothing in this model' });
   }
@@ -92,9 +99,10 @@ async function applyPass(
     directory,
     model: { files, digest },
     steps: [...made.steps, step],
+    calibrated: made.calibrated || calibrated,
     notes: [...made.notes, ...notes],
   };
 }
 
 /** An optimizer may find nothing to do; a recipe that asks for pruning or quantization and gets neither is a mistake. */
-const passesMustChange = (name: PassSpec['pass']): boolean => name.startsWith('prune') || name.startsWith('quantize');
+const passesMustChange = (name: PassSpec['pass']): boolean => /^(?:prune|quantize|precision)\./.test(name);
