@@ -361,6 +361,8 @@ class Maker {
         ),
       () => this.#op('Sqrt', [this.#op('Abs', [this.#floats([last])])]),
       () => this.#op('Gather', [this.#floats([3, last]), this.#longs([-1], true)]),
+      () => this.#op(this.#c.of(['Erf', 'Exp', 'Sigmoid', 'Sin', 'Round', 'Sign', 'Relu']), [this.#floats([last])]),
+      () => this.#op('Pow', [this.#op('Abs', [this.#floats([last])]), this.#floats([], 0.5)]),
       () =>
         this.#op('Where', [
           this.#op('Less', [this.#floats([last]), this.#floats([1], 0)]),

@@ -16,6 +16,7 @@ export { allNames, capturedNames, readNames, subgraphsOf } from './graph/scope.t
 export { mapTensors, type TensorPlace, tensorsOf } from './graph/tensors.ts';
 export { topologicalOrder } from './graph/topological.ts';
 export { type Usage, usageOf } from './graph/usage.ts';
+export { type Fused, fuse, type FuseOptions, FUSION_TABLE } from './fuse/fuse.ts';
 export { type Inference, inferShapes, type InferOptions, type UnknownNode } from './infer/infer.ts';
 export { SHAPE_INFERENCE_OPERATORS } from './infer/table.ts';
 export {

@@ -108,6 +108,15 @@ export function normalAxis(axis: number, rank: number): number {
   return normal;
 }
 
+/**
+ * The smaller of a symbol and another dimension, as a symbol that says so: what is left when a table of positions is cut to
+ * the length of a sequence.
+ */
+export function atMost(symbol: string, dim: Dim): Dim {
+  if (dim === UNKNOWN_DIM || dim === symbol) return dim;
+  return `min(${symbol}, ${dim})`;
+}
+
 /** Dimensions of two values that must fit by numpy's rule. */
 function broadcastDim(a: Dim, b: Dim): Dim {
   if (a === b) return a;
@@ -116,7 +125,10 @@ function broadcastDim(a: Dim, b: Dim): Dim {
   if (isFixed(a) && isFixed(b)) throw new CannotInfer(`dimensions ${a} and ${b} do not broadcast`);
   // A fixed size other than 1 decides: the other must be equal to it, or 1.
   if (isFixed(a)) return a;
-  return isFixed(b) ? b : UNKNOWN_DIM;
+  if (isFixed(b)) return b;
+  // S and min(S, N) fit when they are equal, or when N is 1: S either way.
+  if (b.startsWith(`min(${a}, `)) return a;
+  return a.startsWith(`min(${b}, `) ? b : UNKNOWN_DIM;
 }
 
 export function broadcast(...shapes: readonly (Shape | null)[]): Shape | null {

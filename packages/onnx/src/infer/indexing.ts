@@ -1,7 +1,7 @@
 /** Operators that pick elements: slices, gathers, scatters, searches. */
 import { getInt } from '../ir/node.ts';
-import { type Dim, isFixed, type Shape, tensorType } from '../ir/type.ts';
-import { CannotInfer, type NodeContext, normalAxis, type Rule, unknowns } from './context.ts';
+import { type Dim, isFixed, type Shape, tensorType, UNKNOWN_DIM } from '../ir/type.ts';
+import { atMost, CannotInfer, type NodeContext, normalAxis, type Rule, unknowns } from './context.ts';
 
 const gather: Rule = (c) => {
   const [data, indices] = [c.shape(0), c.shape(1)];
@@ -51,21 +51,31 @@ export function sliceRange(size: number, { start, end, step }: SliceSpec): { fir
   return { first, count: Math.max(0, Math.ceil((clamp(end) - first) / step)) };
 }
 
+/** Axes that are not cut keep their size; one cut from 0 to a symbol has `min` of that and its own. */
+function sliceOfUnknown(c: NodeContext, shape: Shape): Shape {
+  const axes = c.integersFrom('axes', 3);
+  if (axes === undefined) return shape.map(() => UNKNOWN_DIM);
+  const starts = c.integersFrom('starts', 1);
+  const steps = c.has(4) ? c.integers(4) : null;
+  const ends = c.value(2)?.elements;
+  const dims: Dim[] = [...shape];
+  const cut = axes ?? Array.from({ length: ends?.length ?? shape.length }, (_, index) => index);
+  cut.forEach((axis, index) => {
+    const at = normalAxis(axis, shape.length);
+    const step = steps === null ? 1 : steps?.[index];
+    const end = ends?.[index] ?? UNKNOWN_DIM;
+    const isHead = starts?.[index] === 0 && step === 1 && end !== UNKNOWN_DIM && !isFixed(end);
+    dims[at] = isHead ? atMost(end, shape[at] ?? UNKNOWN_DIM) : UNKNOWN_DIM;
+  });
+  return dims;
+}
+
 const slice: Rule = (c) => {
   const shape = c.shape(0);
   if (shape === null) return [tensorType(c.dtype(0), null)];
   const specs = sliceSpecs(c, shape.length);
   if (specs === undefined) {
-    // Which axes are cut may still be known: the others keep their size.
-    const axes = c.integersFrom('axes', 3);
-    const cut =
-      axes === undefined || axes === null ? undefined : new Set(axes.map((axis) => normalAxis(axis, shape.length)));
-    return [
-      tensorType(
-        c.dtype(0),
-        shape.map((dim, axis) => (cut !== undefined && !cut.has(axis) ? dim : '?')),
-      ),
-    ];
+    return [tensorType(c.dtype(0), sliceOfUnknown(c, shape))];
   }
   const dims: Dim[] = [...shape];
   for (const spec of specs) {

@@ -5,6 +5,7 @@ import { tensorType } from '../ir/type.ts';
 import { broadcast, CannotInfer, type Rule } from './context.ts';
 import { convolutionRules } from './convolution.ts';
 import { linearRules, matmulShape } from './linear.ts';
+import { transformerRules } from './transformer.ts';
 
 const quantize: Rule = (c) => {
   const code = getInt(c.node, 'output_dtype', 0);
@@ -30,10 +31,6 @@ const conv = convolutionRules['Conv'] ?? sameAsFirst;
 /** Operators of com.microsoft that models and our own passes use. */
 export const microsoftRules: Readonly<Record<string, Rule>> = {
   ...quantizationRules,
-  Gelu: sameAsFirst,
-  FastGelu: sameAsFirst,
-  BiasGelu: sameAsFirst,
-  QuickGelu: sameAsFirst,
   FusedConv: conv,
   FusedGemm: linearRules['Gemm'] ?? sameAsFirst,
   FusedMatMul: (c) => {
@@ -55,5 +52,5 @@ export const microsoftRules: Readonly<Record<string, Rule>> = {
   QLinearSigmoid: sameAsFirst,
   QLinearLeakyRelu: sameAsFirst,
   QLinearSoftmax: sameAsFirst,
-  SkipLayerNormalization: (c) => [c.tensor(0), ...c.node.outputs.slice(1).map(() => null)],
+  ...transformerRules,
 };

@@ -1,67 +1,11 @@
-/**
- * Every rewrite, alone, on the cases in `golden/NAME.txt`: what goes in, a line `=>`, what comes out. A case without a
- * second part must stay as it is. To add one, write the first part and run with UPDATE_GOLDEN=1; read what it wrote.
- */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+/** Every rewrite, alone, on the cases in `golden/NAME.txt`. */
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
-import { createModel } from '../ir/model.ts';
 import { REWRITE_TABLE, simplify } from './simplify.ts';
-import { parseGraph, printGraph } from './testing/text.ts';
+import { goldenTests } from './testing/golden.ts';
 
-const directory = join(import.meta.dirname, 'golden');
-const UPDATE = process.env['UPDATE_GOLDEN'] === '1';
+const names = REWRITE_TABLE.map(({ name }) => name);
 
-interface Case {
-  readonly title: string;
-  readonly before: readonly string[];
-  readonly after: readonly string[];
-}
-
-function read(name: string): Case[] {
-  const sections = readFileSync(join(directory, `${name}.txt`), 'utf8')
-    .split(/^== /m)
-    .slice(1);
-  return sections.map((section) => {
-    const [title = '', ...lines] = section.trimEnd().split('\n');
-    const arrow = lines.indexOf('=>');
-    const before = (arrow < 0 ? lines : lines.slice(0, arrow)).filter((line) => line.trim() !== '');
-    return { title, before, after: arrow < 0 ? [] : lines.slice(arrow + 1).filter((line) => line.trim() !== '') };
-  });
-}
-
-/** `[opset 9]` at the end of a title asks for that operator set. */
-function run(name: string, { title, before }: Case): string[] {
-  const opset = Number(/\[opset (\d+)\]/.exec(title)?.[1] ?? 17);
-  const model = createModel({ opsets: [['', opset]], graph: parseGraph(before) });
-  // Alone: what a rewrite leaves for others to clean up is part of what it does.
-  const skip = REWRITE_TABLE.map((rewrite) => rewrite.name).filter((other) => other !== name);
-  return printGraph(simplify(model, { skip, maxFoldedBytes: 64 }).model.graph);
-}
-
-describe.each(REWRITE_TABLE.map(({ name }) => name))('%s', (name) => {
-  const cases = read(name);
-  it('has a case that changes something and one that must not', () => {
-    expect(cases.some(({ title }) => title.startsWith('leaves'))).toBe(true);
-    expect(cases.some(({ title }) => !title.startsWith('leaves'))).toBe(true);
-  });
-  it.each(cases.map((golden) => [golden.title, golden] as const))('%s', (title, golden) => {
-    const unchanged = printGraph(parseGraph(golden.before));
-    const result = run(name, golden);
-    if (title.startsWith('leaves')) expect(result).toEqual(unchanged);
-    else if (!UPDATE) expect(result).toEqual(golden.after);
-    else expect(result).not.toEqual(unchanged);
-  });
-  if (UPDATE) {
-    const text = cases.map((golden) => {
-      const after = golden.title.startsWith('leaves') ? [] : ['=>', ...run(name, golden)];
-      return [`== ${golden.title}`, ...golden.before, ...after].join('\n');
-    });
-    writeFileSync(join(directory, `${name}.txt`), `${text.join('\n\n')}\n`);
-  }
-});
-
-it('has no golden file for a rewrite that there is not', () => {
-  const names = readdirSync(directory).map((file) => file.replace('.txt', ''));
-  expect(names.sort()).toEqual(REWRITE_TABLE.map(({ name }) => name).sort());
+goldenTests(join(import.meta.dirname, 'golden'), names, (name, model) => {
+  const skip = names.filter((other) => other !== name);
+  return simplify(model, { skip, maxFoldedBytes: 64 }).model;
 });

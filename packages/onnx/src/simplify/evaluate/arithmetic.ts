@@ -1,7 +1,7 @@
 /**
  * Elementwise arithmetic, comparison and selection with broadcasting. Exact: integers wrap as machines' do, and each
  * float result is the correctly rounded one, which +, −, ×, ÷ and √ have on every machine. Functions whose last bit differs
- * between libraries (Exp, Pow, Erf …) are not evaluated.
+ * between libraries (Exp, Pow, Erf …) are in `functions.ts`.
  */
 import { ARRAY_OF, bytesOf, type NumericData, type NumericDType } from '@slipway/core';
 import { createInitializer, type Initializer } from '../../ir/initializer.ts';
@@ -20,11 +20,13 @@ import {
 } from './value.ts';
 
 /** One operation, on numbers and on 64-bit integers; undefined where a type does not have it. */
-interface Binary {
+export interface Binary {
   readonly numbers: (a: number, b: number) => number;
   readonly longs?: (a: bigint, b: bigint) => bigint;
   /** Floats are left alone. */
   readonly integersOnly?: boolean;
+  /** Integers are. */
+  readonly floatsOnly?: boolean;
 }
 
 /** float16 is computed in float32 by ONNX Runtime: rounded twice, which is not worth reproducing here. */
@@ -72,10 +74,12 @@ const operands = (call: Call): [NumericTensor, NumericTensor, number[]] | undefi
 const isFloat = (dtype: NumericDType): boolean => dtype.startsWith('float');
 const isZero = (element: number | bigint): boolean => element === 0 || element === 0n;
 
-function binary(call: Call, operation: Binary): Initializer | undefined {
+/** undefined where types or dims do not fit, or the result is not wanted. */
+export function binary(call: Call, operation: Binary): Initializer | undefined {
   const [a, b, dims] = operands(call) ?? [];
   if (a === undefined || b === undefined || dims === undefined || !COMPUTED.includes(a.dtype)) return undefined;
   if (operation.integersOnly === true && isFloat(a.dtype)) return undefined;
+  if (operation.floatsOnly === true && !isFloat(a.dtype)) return undefined;
   // Division of integers by zero is for the engine to answer.
   const divides = call.node.op === 'Div' || call.node.op === 'Mod';
   if (divides && !isFloat(a.dtype) && Array.prototype.some.call(b.data, isZero)) return undefined;
@@ -120,7 +124,12 @@ function logical(call: Call, compute: (a: number, b: number) => number): Initial
   return createInitializer(call.output, 'bool', dims, result);
 }
 
-function unary(call: Call, types: 'floats' | 'all', compute: (value: number) => number): Initializer | undefined {
+/** Keeps the type. */
+export function unary(
+  call: Call,
+  types: 'floats' | 'all',
+  compute: (value: number) => number,
+): Initializer | undefined {
   const [input] = call.inputs;
   const value = input === undefined ? undefined : numericOf(input);
   if (value === undefined || !SIGNED.includes(value.dtype) || (types === 'floats' && !isFloat(value.dtype))) {
@@ -153,6 +162,12 @@ function where(call: Call): Initializer | undefined {
     }
   });
   return ofWords(call.output, a.dtype, dims, result);
+}
+
+function roundHalfEven(value: number): number {
+  const down = Math.floor(value);
+  if (value - down !== 0.5) return Math.round(value);
+  return down % 2 === 0 ? down : down + 1;
 }
 
 const arithmetic = (
@@ -208,6 +223,10 @@ export const arithmeticOperators: Operators = {
     );
   }),
   Neg: operator('', (call) => unary(call, 'all', (value) => -value)),
+  Relu: operator('', (call) => unary(call, 'floats', (value) => (value > 0 || Number.isNaN(value) ? value : 0))),
+  Reciprocal: operator('', (call) => unary(call, 'floats', (value) => 1 / value)),
+  Round: operator('', (call) => unary(call, 'floats', roundHalfEven)),
+  Sign: operator('', (call) => unary(call, 'all', (value) => (Number.isNaN(value) ? value : Math.sign(value) + 0))),
   Abs: operator('', (call) => unary(call, 'all', Math.abs)),
   Sqrt: operator('', (call) => unary(call, 'floats', Math.sqrt)),
   Floor: operator('', (call) => unary(call, 'floats', Math.floor)),

@@ -8,13 +8,18 @@ import type { Node } from '../../ir/node.ts';
 import { onlyAttributes, onlyFirstOutput } from '../rewrite.ts';
 import { arithmeticOperators } from './arithmetic.ts';
 import { createOperators } from './create.ts';
+import { functionOperators } from './functions.ts';
 import { layoutOperators } from './layout.ts';
 import type { Operators } from './operator.ts';
 
-const OPERATORS: Operators = { ...layoutOperators, ...arithmeticOperators, ...createOperators };
+const EXACT: Operators = { ...layoutOperators, ...arithmeticOperators, ...createOperators };
+const OPERATORS: Operators = { ...EXACT, ...functionOperators };
 
-/** Operators that are evaluated. */
-export const EVALUATED: readonly string[] = Object.keys(OPERATORS).sort();
+/** Operators that are evaluated to the bit. */
+export const EVALUATED: readonly string[] = Object.keys(EXACT).sort();
+
+/** Operators that are evaluated to a unit in the last place. */
+export const EVALUATED_FUNCTIONS: readonly string[] = Object.keys(functionOperators).sort();
 
 /**
  * @param inputs the constants behind the node's inputs; undefined for an input left out

@@ -13,7 +13,7 @@ import { eliminateSlice } from './eliminate-slice.ts';
 import { eliminateTile } from './eliminate-tile.ts';
 import { eliminateTranspose } from './eliminate-transpose.ts';
 import { eliminateZeroAdd } from './eliminate-zero-add.ts';
-import { foldConstants } from './fold-constants.ts';
+import { foldConstants, foldFunctions } from './fold-constants.ts';
 import { foldShapes } from './fold-shapes.ts';
 import { fuseArithmeticIntoBatchNorm } from './fuse-arithmetic-batch-norm.ts';
 import { fuseArithmeticIntoConv } from './fuse-arithmetic-conv.ts';
@@ -41,6 +41,7 @@ import { sinkTransposes } from './sink-transposes.ts';
 export const REWRITES: readonly Rewrite[] = [
   foldShapes,
   foldConstants,
+  foldFunctions,
   inlineIf,
   deduplicateInitializers,
   eliminateIdentity,

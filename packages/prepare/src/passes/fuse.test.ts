@@ -1,0 +1,39 @@
+import { buildModel, encodeModel, encoderModel, mlpModel } from '@slipway/onnx';
+import { describe, expect, it } from 'vitest';
+import { fusePass } from './fuse.ts';
+import { offlineContext } from './testing/context.ts';
+
+const encoder = encoderModel({ layers: 2, hidden: 8, heads: 2, vocabulary: 20, maxPositions: 6 });
+
+describe('the fuse pass', () => {
+  it('says what it could do without doing it', () => {
+    expect(fusePass.assess(encoder)).toMatchObject({ applicable: true, targets: 12 });
+    expect(fusePass.assess(mlpModel({ layers: [4, 3] }))).toMatchObject({ applicable: false, targets: 0 });
+  });
+
+  it('says what it did, and does the same every time', async () => {
+    const result = await fusePass.apply(encoder, { pass: 'fuse' }, offlineContext());
+    expect(result.notes).toEqual([
+      '257 nodes → 29 nodes, with the same results up to rounding.',
+      'Fused: gelu 2, bias-gelu 2, attention 2, merge-projections 2, skip-layer-normalization 4. The operators are of com.microsoft: only ONNX Runtime has them.',
+      expect.stringMatching(/^Simplified before and after: fold-constants \d+, /),
+      'Masks of attention are taken to hold 0 and 1 only, which is what the exported form is meant for.',
+    ]);
+    const again = await fusePass.apply(encoder, { pass: 'fuse' }, offlineContext());
+    expect(encodeModel(again.model)).toEqual(encodeModel(result.model));
+  });
+
+  it('leaves out what it is told to', async () => {
+    const { model } = await fusePass.apply(encoder, { pass: 'fuse', skip: ['merge-projections'] }, offlineContext());
+    const ops = model.graph.nodes.map(({ op }) => op);
+    expect(ops).toContain('MultiHeadAttention');
+    expect(ops).not.toContain('Attention');
+  });
+
+  it('refuses a model with nothing to fuse, and a name it does not know', async () => {
+    const relu = buildModel((b) => b.output(b.op('Relu', [b.input('x', 'float32', [2])]), 'float32', [2]));
+    await expect(fusePass.apply(relu, { pass: 'fuse' }, offlineContext())).rejects.toThrow(/no attention, GELU/);
+    const applied = fusePass.apply(encoder, { pass: 'fuse', skip: ['everything'] }, offlineContext());
+    await expect(applied).rejects.toThrow(/no fusion "everything"/);
+  });
+});
