@@ -5,6 +5,7 @@ export {
   batching,
   type Config,
   defineConfig,
+  fuse,
   type Gates,
   type Objective,
   optimize,

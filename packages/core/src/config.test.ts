@@ -105,7 +105,7 @@ describe('what a wrong config is told', () => {
     [
       'an unknown pass',
       recipe({ pass: 'optimise' }),
-      'recipe[0].pass: must be one of "prune.magnitude", "quantize.dynamic", "quantize.static", "optimize", "batch.dynamic", "simplify", not "optimise", did you mean "optimize"?',
+      'recipe[0].pass: must be one of "prune.magnitude", "quantize.dynamic", "quantize.static", "optimize", "batch.dynamic", "simplify", "fuse", not "optimise", did you mean "optimize"?',
     ],
     ['a pass without a name', recipe({}), 'recipe[0].pass: is missing; one of "prune.magnitude",'],
     [

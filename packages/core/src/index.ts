@@ -59,6 +59,7 @@ export {
   batching,
   type CalibrationMethod,
   type CalibrationSpec,
+  fuse,
   optimize,
   type PassName,
   type PassOptions,

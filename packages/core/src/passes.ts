@@ -4,7 +4,7 @@
  * that the config can be checked without loading anything heavy.
  */
 import { z } from 'zod';
-import { batchSchema, optimizeSchema, simplifySchema } from './passes/graph.ts';
+import { batchSchema, fuseSchema, optimizeSchema, simplifySchema } from './passes/graph.ts';
 import { magnitudeSchema } from './passes/prune.ts';
 import { dynamicSchema, staticSchema } from './passes/quantize.ts';
 
@@ -15,6 +15,7 @@ export const passSchema = z.discriminatedUnion('pass', [
   optimizeSchema,
   batchSchema,
   simplifySchema,
+  fuseSchema,
 ]);
 
 export type { CalibrationMethod, CalibrationSpec } from './passes/calibration.ts';
@@ -44,6 +45,11 @@ export function optimize(options: PassOptions<'optimize'> = {}): PassSpec {
 /** Evaluate constants, remove what does nothing, merge and fuse neighbours: a smaller graph that computes the same. */
 export function simplify(options: PassOptions<'simplify'> = {}): PassSpec {
   return { pass: 'simplify', ...options };
+}
+
+/** Put ONNX Runtime's own operators in the place of attention, GELU and residual normalization spelt out. */
+export function fuse(options: PassOptions<'fuse'> = {}): PassSpec {
+  return { pass: 'fuse', ...options };
 }
 
 /** Let axis 0 vary in a model that was exported with a fixed batch of one. */

@@ -30,6 +30,11 @@ export const simplifySchema = z.strictObject({
     .describe('A constant larger than this is made only when the model does not grow by it. Default 65536.'),
 });
 
+export const fuseSchema = z.strictObject({
+  pass: z.literal('fuse'),
+  skip: z.array(z.string().min(1)).optional().describe('Names of fusions not to use: see docs/guides/passes/fuse.md.'),
+});
+
 export const batchSchema = z.strictObject({
   pass: z.literal('batch.dynamic'),
 });

@@ -2,6 +2,7 @@
 import type { PassRegistry } from '../pass.ts';
 import { batchPass } from './batch/pass.ts';
 import { dynamicPass } from './dynamic/pass.ts';
+import { fusePass } from './fuse.ts';
 import { magnitudePass } from './magnitude/pass.ts';
 import { optimizePass } from './optimize.ts';
 import { simplifyPass } from './simplify.ts';
@@ -14,4 +15,5 @@ export const PASSES: PassRegistry = {
   optimize: optimizePass,
   'batch.dynamic': batchPass,
   simplify: simplifyPass,
+  fuse: fusePass,
 };

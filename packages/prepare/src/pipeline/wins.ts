@@ -24,6 +24,7 @@ const CLAIMS: Readonly<Record<Family<PassName>, readonly Claim[]>> = {
   prune: ['smaller'],
   quantize: ['smaller'],
   simplify: ['faster'],
+  fuse: ['faster'],
   optimize: ['faster'],
   batch: [],
 };
