@@ -13,7 +13,7 @@ import { fail, type PassName } from '@slipway/core';
 import { createNode, type Graph, type GraphEditor, type Node } from '@slipway/onnx';
 import { type Affine, affineOf, QUANTIZED, type QuantizedDType } from '../affine.ts';
 import { store, storeIntegers } from '../constants.ts';
-import type { Range } from '../calibrate/calibrate.ts';
+import type { Range } from '../calibrate/range.ts';
 import type { StaticPlan, Step } from './plan.ts';
 import type { Scheme } from './scheme.ts';
 import { ConstantEmitter } from './weights.ts';

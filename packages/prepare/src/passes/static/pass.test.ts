@@ -225,12 +225,12 @@ describe('quantize.static', () => {
     await expect(apply({ exclude: ['*'] })).rejects.toThrow('there is no convolution or matrix product');
   });
 
-  it('names the tensor and the rows when activations are not finite', async () => {
+  it('names the row and the input when calibration data is not finite', async () => {
     const x = floats([40, 1, 4, 4], 1);
     (x.data as Float32Array)[20 * 16] = NaN;
     using context = runningContext(datasetOf(cnn(), { x }));
     await expect(staticPass.apply(cnn(), { pass: 'quantize.static' }, context)).rejects.toThrow(
-      'the tensor "x" is NaN for calibration rows 16 to 31; exclude the nodes',
+      'row 20 of the calibration data has NaN in the input "x"',
     );
   });
 });

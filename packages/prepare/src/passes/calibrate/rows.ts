@@ -1,0 +1,90 @@
+/** Calibration rows: whether they can be used at all, and how many of them the model is given at a time. */
+import { type Dataset, fail, fixedBatch, type PassName, rowsOf, type Tensor, type Tensors } from '@slipway/core';
+import type { PassContext } from '../../pass.ts';
+
+/** Rows per call where the model leaves the choice: enough to amortize a call, few enough for any memory. */
+export const ROWS_PER_CALL = 16;
+
+/** With fewer rows, ranges are those of some examples and not of the data: worth a warning. */
+export const FEW_ROWS = 16;
+
+/**
+ * The rows of the build, each of which has been looked at.
+ * @throws PASS_NOT_APPLICABLE when there are none, or too few for one call, or one has values that are not finite
+ */
+export function calibrationRows(pass: PassName, { calibration }: PassContext): Dataset {
+  const refuse = (problem: string): Error => fail('PASS_NOT_APPLICABLE', { pass, problem });
+  if (calibration === null) {
+    throw refuse(
+      'it needs calibration data: give `data.calibration` in the config 100 to 200 typical rows that are not evaluation rows',
+    );
+  }
+  const { signature, rowCount, inputs, firstRow } = calibration;
+  if (rowCount === 0) throw refuse('the calibration data has no rows; 100 to 200 typical ones are enough');
+  const size = fixedBatch(signature) ?? 1;
+  if (size < 1 || rowCount < size) {
+    throw refuse(`the model takes ${size} rows per call and there are ${rowCount} calibration rows`);
+  }
+  for (const { name } of signature.inputs) {
+    const value = inputs[name];
+    if (value === undefined) throw refuse(`the calibration data has nothing for the input "${name}"`);
+    const found = firstNotFinite(value);
+    if (found === null) continue;
+    const row = Math.floor(found.index / (value.data.length / rowCount));
+    const problem = `row ${firstRow + row} of the calibration data has ${found.kind} in the input "${name}"; repair or remove it`;
+    throw refuse(problem);
+  }
+  return calibration;
+}
+
+/** Float16 is looked at as bits: an exponent of all ones is infinite or NaN. */
+function firstNotFinite({ dtype, data }: Tensor): { readonly index: number; readonly kind: string } | null {
+  if (dtype === 'float32' || dtype === 'float64') {
+    const index = data.findIndex((value) => !Number.isFinite(value));
+    return index < 0 ? null : { index, kind: Number.isNaN(data[index]) ? 'NaN' : 'an infinite value' };
+  }
+  if (dtype !== 'float16') return null;
+  const index = data.findIndex((bits) => (bits & 0x7c00) === 0x7c00);
+  if (index < 0) return null;
+  return { index, kind: ((data[index] ?? 0) & 0x3ff) === 0 ? 'an infinite value' : 'NaN' };
+}
+
+/** A way through the rows, one call after the other. */
+export interface Walk {
+  readonly batches: Iterable<Tensors>;
+  /** The rows [from, to) of the call drawn last. */
+  readonly current: { readonly from: number; readonly to: number };
+  /** Ask for calls of this many rows from the next one on. Of no effect where the model fixes the number. */
+  resize(rows: number): void;
+}
+
+/** Every row, in order; of a model that takes exactly n rows per call, all that fill a call. */
+export function walk(calibration: Dataset, rows = ROWS_PER_CALL, limit = calibration.rowCount): Walk {
+  const fixed = fixedBatch(calibration.signature);
+  const count = Math.min(limit, calibration.rowCount);
+  const end = fixed === null ? count : Math.max(fixed, count - (count % fixed));
+  let size = fixed ?? rows;
+  let [from, to] = [0, 0];
+  function* batches(): Generator<Tensors> {
+    while (to < end) {
+      [from, to] = [to, Math.min(end, to + size)];
+      yield rowsOf(calibration, from, to);
+    }
+  }
+  return {
+    batches: batches(),
+    get current() {
+      return { from, to };
+    },
+    resize(wanted) {
+      size = fixed ?? Math.max(1, wanted);
+    },
+  };
+}
+
+/** How a message names rows. */
+export function describeRows({ firstRow }: Dataset, { from, to }: Walk['current']): string {
+  return to - from === 1
+    ? `calibration row ${firstRow + from}`
+    : `calibration rows ${firstRow + from} to ${firstRow + to - 1}`;
+}
