@@ -15,6 +15,12 @@ export const dynamicSchema = z.strictObject({
 
 export const staticSchema = z.strictObject({
   pass: z.literal('quantize.static'),
+  format: z
+    .enum(['qdq', 'qoperator'])
+    .optional()
+    .describe(
+      '`qdq`: standard operators between conversions (default). `qoperator`: integer operators, most of them ONNX Runtime’s own.',
+    ),
   activations: z
     .enum(['uint8', 'int8', 'uint16', 'int16'])
     .optional()

@@ -4,8 +4,6 @@ import {
   createGraph,
   createModel,
   createNode,
-  initializerOf,
-  intAttribute,
   intsAttribute,
   type Model,
   opsetOf,
@@ -15,57 +13,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { PassResult } from '../../pass.ts';
 import { offlineContext, runningContext } from '../testing/context.ts';
 import { dump } from '../testing/dump.ts';
+import { cnn, constant } from '../testing/quantizable.ts';
 import { bytesOfModel, datasetOf, floats, floatWeight, relativeError, runModel } from '../testing/run.ts';
 import { staticPass } from './pass.ts';
-
-const constant = (name: string, shape: number[], data: number[]) =>
-  initializerOf(name, { dtype: 'float32', shape, data: Float32Array.from(data) });
-
-/**
- * All there is to place in one small CNN: a batch normalization and a rank-3 bias to fold, a Relu to absorb, a residual
- * Add, a depthwise convolution, a pool and a Reshape to pass through, a matrix product with its bias, a float Softmax.
- */
-function cnn(): Model {
-  return createModel({
-    opsets: [['', 13]],
-    graph: createGraph({
-      inputs: [tensorInfo('x', 'float32', ['batch', 1, 4, 4])],
-      outputs: [tensorInfo('p', 'float32', ['batch', 3])],
-      nodes: [
-        createNode('Conv', ['x', 'W1'], ['c1'], { name: 'conv1', attributes: [intsAttribute('pads', [1, 1, 1, 1])] }),
-        createNode('BatchNormalization', ['c1', 'gamma', 'beta', 'mean', 'variance'], ['n1'], { name: 'norm1' }),
-        createNode('Relu', ['n1'], ['r1'], { name: 'relu1' }),
-        createNode('Conv', ['r1', 'W2'], ['c2'], {
-          name: 'depthwise',
-          attributes: [intAttribute('group', 2), intsAttribute('pads', [1, 1, 1, 1])],
-        }),
-        createNode('Add', ['c2', 'B2'], ['b2'], { name: 'bias2' }),
-        createNode('Add', ['r1', 'b2'], ['sum'], { name: 'residual' }),
-        createNode('Relu', ['sum'], ['r2'], { name: 'relu2' }),
-        createNode('MaxPool', ['r2'], ['m'], {
-          name: 'pool',
-          attributes: [intsAttribute('kernel_shape', [2, 2]), intsAttribute('strides', [2, 2])],
-        }),
-        createNode('Reshape', ['m', 'shape'], ['flat'], { name: 'flatten' }),
-        createNode('MatMul', ['flat', 'W3'], ['d'], { name: 'dense' }),
-        createNode('Add', ['d', 'B3'], ['logits'], { name: 'bias3' }),
-        createNode('Softmax', ['logits'], ['p'], { name: 'softmax' }),
-      ],
-      initializers: [
-        floatWeight('W1', [2, 1, 3, 3], 1),
-        constant('gamma', [2], [1, 2]),
-        constant('beta', [2], [0.5, -0.5]),
-        constant('mean', [2], [0.1, 0.2]),
-        constant('variance', [2], [1, 4]),
-        floatWeight('W2', [2, 1, 3, 3], 2),
-        constant('B2', [2, 1, 1], [0.25, -0.25]),
-        initializerOf('shape', { dtype: 'int64', shape: [2], data: BigInt64Array.of(0n, 8n) }),
-        floatWeight('W3', [8, 3], 3),
-        constant('B3', [1, 3], [0.1, 0.2, 0.3]),
-      ],
-    }),
-  });
-}
 
 type Options = Partial<Extract<PassSpec, { pass: 'quantize.static' }>>;
 

@@ -11,6 +11,7 @@ import {
   isTensorType,
   type Keep,
   type Model,
+  MS_DOMAIN,
   type Node,
   spillTo,
   withModel,
@@ -27,6 +28,7 @@ import { calibrate } from '../calibrate/calibrate.ts';
 import { emitStatic } from './emit.ts';
 import { fuseChannelwise } from './fuse.ts';
 import { planStatic, type StaticPlan } from './plan.ts';
+import { toIntegerOperators } from './qoperator.ts';
 import { opsetOfScheme, type Scheme, schemeOf, warningsOf, widthOf } from './scheme.ts';
 
 type Spec = Extract<PassSpec, { pass: 'quantize.static' }>;
@@ -35,7 +37,7 @@ const NOTHING: Exclusion = { has: () => false };
 
 export const staticPass: Pass<Spec> = {
   name: 'quantize.static',
-  version: 3,
+  version: 4,
 
   assess: assessing((model) => {
     const { plan } = simplified(model, NOTHING, schemeOf({}));
@@ -71,8 +73,9 @@ export const staticPass: Pass<Spec> = {
     emitStatic(editor, start.graph, plan, calibrated.ranges, pass, scheme);
     const stored = new Map<string, StoredConstant>();
     for (const embedding of embeddings) emitEmbedding(editor, pass, embedding, scheme.perChannel, stored);
-    dropUnread(editor, start.graph.initializers.keys());
-    const result = withModel(start, { graph: editor.finish() });
+    if (scheme.format === 'qoperator') toIntegerOperators(editor);
+    dropUnread(editor, new Set(editor.initializers.keys()));
+    const result = withModel(start, { graph: editor.finish(), opsets: opsetsWith(start, scheme) });
 
     const [was, is] = [constantBytes(model), constantBytes(result)];
     const joins = plan.steps.filter(({ kind }) => kind === 'join').length;
@@ -157,6 +160,10 @@ function simplified(model: Model, excluded: Exclusion, scheme: Scheme, keep?: Ke
     kept: graph.nodes.filter(isExcluded),
   };
 }
+
+/** Integer operators are in a domain of their own, which a model must import. */
+const opsetsWith = ({ opsets }: Model, { format }: Scheme): Model['opsets'] =>
+  format === 'qoperator' ? new Map(opsets).set(MS_DOMAIN, opsets.get(MS_DOMAIN) ?? 1) : opsets;
 
 const productsOf = (plan: StaticPlan): readonly Node[] =>
   plan.steps.filter(({ kind }) => kind === 'product').map(({ node }) => node);

@@ -4,6 +4,7 @@ import { type Builder, buildModel, floatAttribute, intAttribute, intsAttribute, 
 import { describe, expect, it } from 'vitest';
 import { runningContext } from '../testing/context.ts';
 import { dump } from '../testing/dump.ts';
+import { attention } from '../testing/quantizable.ts';
 import { kernelsOf } from '../testing/kernels.ts';
 import { datasetOf, floats, relativeError, runModel, uniform } from '../testing/run.ts';
 import { staticPass } from './pass.ts';
@@ -21,26 +22,10 @@ async function quantize(model: Model, rows: Tensors, options: Partial<Spec> = {}
 
 const model = (body: (b: Builder) => void): Model => buildModel(body, { opset: 13 });
 
-/** Query, key, value; scores that are scaled, normalized and mixed; a projection with its bias. */
-const attention = model((b) => {
-  const x = b.input('x', 'float32', ['batch', 'tokens', 8]);
-  const matrix = (name: string, seed: number): string => b.floats(name, [8, 8], uniform(64, seed));
-  const head = (name: string, seed: number): string =>
-    b.op('MatMul', [x, matrix(`W${name}`, seed)], { name, outputs: [`${name}_out`] });
-  const [q, k, v] = [head('query', 1), head('key', 2), head('value', 3)];
-  const turned = b.op('Transpose', [k], { name: 'turn', attributes: [intsAttribute('perm', [0, 2, 1])] });
-  const scores = b.op('MatMul', [q, turned], { name: 'scores' });
-  const scaled = b.op('Mul', [scores, b.floats('factor', [], [0.35])], { name: 'scale' });
-  const weights = b.op('Softmax', [scaled], { name: 'softmax', attributes: [intAttribute('axis', -1)] });
-  const mixed = b.op('MatMul', [weights, v], { name: 'mix' });
-  const projected = b.op('MatMul', [mixed, matrix('Wo', 4)], { name: 'project' });
-  b.output(b.op('Add', [projected, b.floats('bo', [8], uniform(8, 5))], { outputs: ['y'] }), 'float32', null);
-});
-
 describe('products', () => {
   it('of two computed matrices: all of attention but Softmax computes in integers', async () => {
-    const { model: result, kernels, error, notes } = await quantize(attention, { x: floats([12, 4, 8], 6) });
-    await expect(`${dump(attention)}\n---\n\n${dump(result)}`).toMatchFileSnapshot('golden/attention.txt');
+    const { model: result, kernels, error, notes } = await quantize(attention(), { x: floats([12, 4, 8], 6) });
+    await expect(`${dump(attention())}\n---\n\n${dump(result)}`).toMatchFileSnapshot('golden/attention.txt');
     expect(notes[0]).toMatch(/^6 convolutions and matrix products and 0 operators between them/);
     // Those whose results are wanted in 8 bits, and those that give float: to Mul and to Add.
     expect([kernels.get('QLinearMatMul'), kernels.get('MatMulIntegerToFloat')]).toEqual([4, 2]);
@@ -56,7 +41,7 @@ describe('products', () => {
     // Similar tokens: every weight is about 1/400.
     const x = floats([1, 400, 8], 6);
     const near = Float32Array.from(x.data as Float32Array, (value, i) => value * 0.1 + (i % 8) / 8);
-    const { error } = await quantize(attention, { x: { dtype: 'float32', shape: x.shape, data: near } });
+    const { error } = await quantize(attention(), { x: { dtype: 'float32', shape: x.shape, data: near } });
     expect(error).toBeLessThan(0.05);
   });
 

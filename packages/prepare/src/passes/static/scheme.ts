@@ -10,6 +10,7 @@ import type { QuantizedDType } from '../affine.ts';
 import { QUANTIZATION_OPSET } from '../prepared.ts';
 
 export interface Scheme {
+  readonly format: 'qdq' | 'qoperator';
   readonly activations: Exclude<QuantizedDType, 'int4' | 'uint4'>;
   readonly weights: 'int8' | 'uint8' | 'int4' | 'uint4';
   readonly perChannel: boolean;
@@ -25,6 +26,7 @@ const NARROW_AND_WIDE_OPSET = 21;
 /** @throws PASS_NOT_APPLICABLE for what cannot run, or makes no sense */
 export function schemeOf(options: PassOptions<'quantize.static'>): Scheme {
   const scheme: Scheme = {
+    format: options.format ?? 'qdq',
     activations: options.activations ?? 'uint8',
     weights: options.weights ?? 'int8',
     perChannel: options.perChannel ?? true,
@@ -37,7 +39,11 @@ export function schemeOf(options: PassOptions<'quantize.static'>): Scheme {
   return scheme;
 }
 
-function problemOf({ activations, weights, perChannel, reduceRange, symmetricWeights }: Scheme): string | null {
+function problemOf(scheme: Scheme): string | null {
+  const { activations, weights, format, perChannel, reduceRange, symmetricWeights } = scheme;
+  if (format === 'qoperator' && (bitsOf(activations) !== 8 || bitsOf(weights) !== 8)) {
+    return `there are integer operators for 8 bits only, not for ${activations} activations with ${weights} weights: use format "qdq"`;
+  }
   if (activations === 'int8' && weights === 'uint8') {
     return 'ONNX Runtime has no kernels for int8 activations with uint8 weights: use int8 weights, or uint8 activations';
   }
@@ -58,8 +64,11 @@ export function opsetOfScheme({ activations, weights }: Scheme): number {
 }
 
 /** What a person must know before choosing it, one sentence each. */
-export function warningsOf({ activations, weights }: Scheme): string[] {
+export function warningsOf({ activations, format, weights }: Scheme): string[] {
   const warnings: string[] = [];
+  if (format === 'qoperator') {
+    warnings.push('Only ONNX Runtime knows most of the integer operators that the form "qoperator" uses.');
+  }
   if (bitsOf(activations) === 16) {
     warnings.push(
       `ONNX Runtime has no ${activations} kernels on a CPU: it converts to float, computes there and converts back. Expect it slower than float here; it is for accelerators.`,
