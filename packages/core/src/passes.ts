@@ -7,11 +7,13 @@ import { z } from 'zod';
 import { batchSchema, fuseSchema, optimizeSchema, simplifySchema } from './passes/graph.ts';
 import { magnitudeSchema } from './passes/prune.ts';
 import { dynamicSchema, staticSchema } from './passes/quantize.ts';
+import { weightsSchema } from './passes/weights.ts';
 
 export const passSchema = z.discriminatedUnion('pass', [
   magnitudeSchema,
   dynamicSchema,
   staticSchema,
+  weightsSchema,
   optimizeSchema,
   batchSchema,
   simplifySchema,
@@ -29,12 +31,14 @@ export const prune = {
   magnitude: (options: PassOptions<'prune.magnitude'>): PassSpec => ({ pass: 'prune.magnitude', ...options }),
 } as const;
 
-/** Compute in 8-bit integers. */
+/** Compute in 8-bit integers, or store weights in few bits. */
 export const quantize = {
   /** Weights ahead of time, activations at run time: no calibration data needed. Good for transformers. */
   dynamic: (options: PassOptions<'quantize.dynamic'> = {}): PassSpec => ({ pass: 'quantize.dynamic', ...options }),
   /** Weights and activations ahead of time, with ranges from calibration data. Good for CNNs. */
   static: (options: PassOptions<'quantize.static'> = {}): PassSpec => ({ pass: 'quantize.static', ...options }),
+  /** Weights in 2, 4 or 8 bits, in blocks; activations stay float. For large transformers. */
+  weights: (options: PassOptions<'quantize.weights'> = {}): PassSpec => ({ pass: 'quantize.weights', ...options }),
 } as const;
 
 /** Fold and fuse what ONNX Runtime can, ahead of time. */

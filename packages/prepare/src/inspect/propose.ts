@@ -128,6 +128,11 @@ const RECIPES: Readonly<Record<PassName, Recipe>> = {
     why: '8-bit weights and activations: a quarter of the size, often fastest.',
     needs: 'data.calibration',
   },
+  'quantize.weights': {
+    name: 'int4-weights',
+    code: 'quantize.weights()',
+    why: '4-bit weights, float activations: a seventh of the size of large matrices.',
+  },
 };
 
 function renderConfig(name: string, source: string, inspection: Inspection): string {

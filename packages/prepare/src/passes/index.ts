@@ -7,11 +7,13 @@ import { magnitudePass } from './magnitude/pass.ts';
 import { optimizePass } from './optimize.ts';
 import { simplifyPass } from './simplify.ts';
 import { staticPass } from './static/pass.ts';
+import { weightsPass } from './weight-only/pass.ts';
 
 export const PASSES: PassRegistry = {
   'prune.magnitude': magnitudePass,
   'quantize.dynamic': dynamicPass,
   'quantize.static': staticPass,
+  'quantize.weights': weightsPass,
   optimize: optimizePass,
   'batch.dynamic': batchPass,
   simplify: simplifyPass,

@@ -44,8 +44,8 @@ export interface Examined {
   readonly sparsity: readonly LayerSparsity[];
 }
 
-/** Operators that compute in 8 bits, whose rounding is that of the instruction set. */
-const QUANTIZED = /^(?:Dynamic)?(?:Quantize|QLinear|Dequantize)|Integer$/;
+/** Operators that compute in 8 bits, or may, whose rounding is that of the instruction set. */
+const QUANTIZED = /^(?:Dynamic)?(?:Quantize|QLinear|Dequantize)|Integer$|^MatMulNBits$/;
 
 const isQuantized = (model: Model): boolean => model.graph.nodes.some(({ op }) => QUANTIZED.test(op));
 

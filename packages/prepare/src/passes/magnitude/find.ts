@@ -44,6 +44,7 @@ const QUANTIZED_OPS: ReadonlySet<string> = new Set([
   'QLinearConv',
   'QLinearMatMul',
   'MatMulNBits',
+  'GatherBlockQuantized',
   'QGemm',
   'QAttention',
   'DynamicQuantizeLSTM',

@@ -3,6 +3,7 @@ import {
   type Attribute,
   describeType,
   type Initializer,
+  integersOf,
   type Model,
   opName,
   tensorType,
@@ -27,7 +28,8 @@ export function dump({ graph, opsets }: Model): string {
 }
 
 function dumpInitializer(initializer: Initializer): string {
-  const { data } = toTensor(initializer);
+  const packed = /int[24]$/.test(initializer.dtype);
+  const data = packed ? integersOf(initializer) : toTensor(initializer).data;
   const values = Array.from(data as Float32Array, (value) =>
     typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value,
   );

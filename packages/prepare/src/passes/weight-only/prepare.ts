@@ -1,0 +1,38 @@
+/** The model as this pass works on it: constants are initializers in every graph, and the operator set can hold the codes. */
+import { fail, hasCode, type PassName } from '@slipway/core';
+import { dropInitializerInputs, editGraphs, type Model, opsetOf, upgradeOpset } from '@slipway/onnx';
+import { foldConstants, type Origins } from '../fold.ts';
+import type { Settings } from './settings.ts';
+
+export interface PreparedModel {
+  readonly model: Model;
+  readonly origins: Origins;
+  /** The operator set the model was raised from, or null. */
+  readonly raisedFrom: number | null;
+  readonly raisedTo: number;
+}
+
+/** The first with scales per block, and with tensors of 4 bits. */
+const BLOCKED_OPSET = 21;
+/** The first with tensors of 2 bits. */
+const TWO_BITS_OPSET = 25;
+
+/** @throws PASS_NOT_APPLICABLE when the format needs a newer operator set than the model can be raised to */
+export function prepareModel(pass: PassName, model: Model, { format, twoBits }: Settings): PreparedModel {
+  const origins = new Map<string, readonly string[]>();
+  const folded = editGraphs(dropInitializerInputs(model), (editor) => {
+    for (const [name, from] of foldConstants(editor)) origins.set(name, from);
+  });
+  const before = opsetOf(folded);
+  if (format === 'matmulnbits') return { model: folded, origins, raisedFrom: null, raisedTo: before };
+  const target = twoBits ? TWO_BITS_OPSET : BLOCKED_OPSET;
+  try {
+    const raised = upgradeOpset(folded, target);
+    return { model: raised, origins, raisedFrom: before < target ? before : null, raisedTo: target };
+  } catch (error) {
+    if (!hasCode(error, 'UNSUPPORTED_OPERATOR') && !hasCode(error, 'UNSUPPORTED_OPSET')) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    const problem = `the format "dequantize" needs operator set ${target}${twoBits ? ' for 2 bits' : ''}, and the model is in ${before}: ${reason}; use the format "matmulnbits", which needs none`;
+    throw fail('PASS_NOT_APPLICABLE', { pass, problem }, { cause: error });
+  }
+}
