@@ -1,6 +1,6 @@
 /** Options of the pass that stores weights in few bits and computes in float. */
 import { z } from 'zod';
-import { exclude } from './exclude.ts';
+import { exclude, only, selectorSchema } from './exclude.ts';
 
 const bits = z.union([z.literal(2), z.literal(4), z.literal(8)]);
 const blockSize = z.union([
@@ -14,7 +14,7 @@ const blockSize = z.union([
 const algorithm = z.enum(['rtn', 'k-quant', 'hqq']);
 
 const layer = z.strictObject({
-  match: z.string().min(1).describe('Name of nodes or initializers; `*` matches any run of characters.'),
+  match: selectorSchema,
   bits: bits.optional(),
   blockSize: blockSize.optional(),
   symmetric: z.boolean().optional(),
@@ -49,6 +49,7 @@ export const weightsSchema = z
       .optional()
       .describe('Other options for some layers; the first entry that matches a layer counts.'),
     exclude,
+    only,
   })
   .refine(
     ({ format, blockSize: size, layers }) =>

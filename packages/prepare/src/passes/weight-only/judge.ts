@@ -41,7 +41,7 @@ export interface PlanOptions {
   readonly settings: Settings;
   /** Names a person may use for an initializer: its own, and those it was folded from. */
   readonly namesOf: (weight: string) => readonly string[];
-  readonly isExcluded: (names: readonly string[]) => boolean;
+  readonly isExcluded: (things: readonly (Node | string)[]) => boolean;
   /** What is known of values of the main graph. */
   readonly typeOf: (name: string) => ValueType | undefined;
 }
@@ -160,8 +160,8 @@ function target(
   { rows, columns, transposed, factor = 1, bias = null }: Shape,
 ): Verdict {
   if (rows === 0 || columns === 0) return 'the weight is empty';
-  const names = [node.name, ...namesOf(initializer.name)];
-  const asked = kind === 'product' ? all.product(names) : all.embedding(names);
+  const things = [node, ...namesOf(initializer.name)];
+  const asked = kind === 'product' ? all.product(things) : all.embedding(things);
   if (asked === null) return 'embeddings are to be left alone';
   const inStandard = kind === 'embedding' && all.format === 'dequantize';
   if (inStandard && asked.bits !== 8) {

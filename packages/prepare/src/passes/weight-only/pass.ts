@@ -26,7 +26,7 @@ import { type Plan, planWeights } from './plan.ts';
 import { prepareModel, type PreparedModel } from './prepare.ts';
 import { quantizeBlind, readGrid } from './quantize.ts';
 import { namer, type Replacement, replaceWeights } from './rewrite.ts';
-import { checkPatterns, type Settings, settingsOf, type WeightsSpec } from './settings.ts';
+import { type Settings, settingsOf, type WeightsSpec } from './settings.ts';
 import { storeBlocks, type Stored } from './store.ts';
 
 export const weightsPass: Pass<WeightsSpec> = {
@@ -35,8 +35,8 @@ export const weightsPass: Pass<WeightsSpec> = {
 
   assess: assessing((model) => {
     const spec: WeightsSpec = { pass: 'quantize.weights' };
-    const settings = settingsOf(spec);
-    const { targets } = planFor(spec, settings, model, prepareModel(spec.pass, model, settings)).plan;
+    const settings = settingsOf(spec, model, null);
+    const { targets } = planFor(spec, settings, { model, source: null }, prepareModel(spec.pass, model, settings)).plan;
     if (targets.length === 0) {
       return {
         applicable: false,
@@ -55,10 +55,9 @@ export const weightsPass: Pass<WeightsSpec> = {
   }),
 
   apply(model, spec, context) {
-    const settings = settingsOf(spec);
-    checkPatterns(spec, model);
+    const settings = settingsOf(spec, model, context.source);
     const start = prepareModel(spec.pass, model, settings);
-    const { plan } = planFor(spec, settings, model, start);
+    const { plan } = planFor(spec, settings, { model, source: context.source }, start);
     if (plan.targets.length === 0) throw fail('PASS_NOT_APPLICABLE', { pass: spec.pass, problem: nothing(plan) });
 
     const unique = namer(start.model);
@@ -94,13 +93,18 @@ export const weightsPass: Pass<WeightsSpec> = {
   },
 };
 
-function planFor(spec: WeightsSpec, settings: Settings, model: Model, start: PreparedModel): { readonly plan: Plan } {
-  const excluded = exclusion(spec.pass, spec.exclude, model);
+function planFor(
+  spec: WeightsSpec,
+  settings: Settings,
+  { model, source }: { readonly model: Model; readonly source: Model | null },
+  start: PreparedModel,
+): { readonly plan: Plan } {
+  const excluded = exclusion(spec.pass, spec, model, source);
   const types = inferShapes(start.model).values;
   const plan = planWeights(start.model, {
     settings,
     namesOf: (weight) => [weight, ...(start.origins.get(weight) ?? [])],
-    isExcluded: (names) => excluded.has(...names),
+    isExcluded: (things) => excluded.has(...things),
     typeOf: (name) => types.get(name),
   });
   return { plan };

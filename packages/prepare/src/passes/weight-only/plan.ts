@@ -57,7 +57,7 @@ export function planWeights(model: Model, options: PlanOptions): Plan {
       );
       if (verdict === null) continue;
       if (typeof verdict === 'string') untouched.push({ node, reason: verdict });
-      else if (options.isExcluded([node.name, ...options.namesOf(verdict.weight.name)])) excluded.push(node);
+      else if (options.isExcluded([node, ...options.namesOf(verdict.weight.name)])) excluded.push(node);
       else accepted.set(verdict.weight, [...(accepted.get(verdict.weight) ?? []), verdict]);
     }
   }

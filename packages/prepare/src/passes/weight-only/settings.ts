@@ -1,8 +1,8 @@
 /** What a user wrote, as what each layer gets: defaults filled in, overrides applied, contradictions refused. */
-import { fail, type PassSpec, suggest } from '@slipway/core';
-import { mapGraphs, type Model } from '@slipway/onnx';
+import { fail, type PassSpec } from '@slipway/core';
+import type { Model, Node } from '@slipway/onnx';
+import { exclusion } from '../exclude.ts';
 import type { Bits } from './blocks.ts';
-import { matcher } from '../exclude.ts';
 
 export type WeightsSpec = Extract<PassSpec, { pass: 'quantize.weights' }>;
 
@@ -21,22 +21,26 @@ export interface Settings {
   readonly accuracyLevel: 0 | 1 | 2 | 3 | 4;
   /** Some layer is asked for in 2 bits. */
   readonly twoBits: boolean;
-  /** For a layer known by any of `names` (its node, its weight and what that was folded from). */
-  product(names: readonly string[]): LayerSettings;
+  /** For the product that is known by any of these: its node, the name of its weight and of what that was folded from. */
+  readonly product: (things: readonly (Node | string)[]) => LayerSettings;
   /** Null: tables stay as they are. */
-  embedding(names: readonly string[]): LayerSettings | null;
+  readonly embedding: (things: readonly (Node | string)[]) => LayerSettings | null;
 }
 
-export function settingsOf(spec: WeightsSpec): Settings {
+/** @throws PASS_NOT_APPLICABLE when an entry of `layers` matches nothing, or options contradict each other */
+export function settingsOf(spec: WeightsSpec, model: Model, source: Model | null): Settings {
   const base: LayerSettings = {
     bits: spec.bits ?? 4,
     blockSize: spec.blockSize ?? 64,
     symmetric: spec.symmetric ?? false,
     algorithm: spec.algorithm ?? 'k-quant',
   };
-  const overrides = (spec.layers ?? []).map(({ match, ...change }) => ({ matches: matcher(match), change }));
-  const layer = (names: readonly string[], from: LayerSettings): LayerSettings => {
-    const change = overrides.find(({ matches }) => names.some((name) => name !== '' && matches(name)))?.change ?? {};
+  const overrides = (spec.layers ?? []).map(({ match, ...change }) => ({
+    selected: exclusion(spec.pass, { exclude: [match] }, model, source),
+    change,
+  }));
+  const layer = (things: readonly (Node | string)[], from: LayerSettings): LayerSettings => {
+    const change = overrides.find(({ selected }) => selected.has(...things))?.change ?? {};
     return checked(spec, {
       bits: change.bits ?? from.bits,
       blockSize: change.blockSize ?? from.blockSize,
@@ -48,10 +52,10 @@ export function settingsOf(spec: WeightsSpec): Settings {
     format: spec.format ?? 'matmulnbits',
     accuracyLevel: spec.accuracyLevel ?? 4,
     twoBits: [spec, ...(spec.layers ?? [])].some(({ bits }) => bits === 2),
-    product: (names) => layer(names, base),
-    embedding(names) {
+    product: (things) => layer(things, base),
+    embedding: (things) => {
       if (spec.embeddings === false) return null;
-      return layer(names, { ...base, bits: spec.embeddings ?? base.bits });
+      return layer(things, { ...base, bits: spec.embeddings ?? base.bits });
     },
   };
 }
@@ -62,25 +66,4 @@ function checked(spec: WeightsSpec, settings: LayerSettings): LayerSettings {
     throw fail('PASS_NOT_APPLICABLE', { pass: spec.pass, problem });
   }
   return settings;
-}
-
-/** @throws PASS_NOT_APPLICABLE when an entry of `layers` names nothing in the model */
-export function checkPatterns(spec: WeightsSpec, model: Model): void {
-  const names = [...new Set(layerNames(model))];
-  for (const { match } of spec.layers ?? []) {
-    const matches = matcher(match);
-    if (names.some(matches)) continue;
-    const problem = `the entry "${match}" of \`layers\` matches no node and no initializer${suggest(match, names)}`;
-    throw fail('PASS_NOT_APPLICABLE', { pass: spec.pass, problem });
-  }
-}
-
-function layerNames(model: Model): string[] {
-  const names: string[] = [];
-  mapGraphs(model, (graph) => {
-    for (const node of graph.nodes) if (node.name !== '') names.push(node.name);
-    for (const name of graph.initializers.keys()) names.push(name);
-    return graph;
-  });
-  return names;
 }
