@@ -15,13 +15,18 @@ interface Schema {
   readonly oneOf?: readonly Schema[];
 }
 
-/** Documented once, below, instead of wherever a pass can stand. */
-const isPass = (schema: Schema): boolean =>
-  schema.oneOf?.every((branch) => branch.properties?.['pass'] !== undefined) === true;
+/** Documented once, below, instead of wherever a pass or a metric can stand. */
+const isUnionOf =
+  (kind: 'pass' | 'metric') =>
+  (schema: Schema): boolean =>
+    schema.oneOf?.every((branch) => branch.properties?.[kind] !== undefined) === true;
+const isPass = isUnionOf('pass');
+const isMetric = isUnionOf('metric');
 
 export function configReference(): string {
   const schema = configJsonSchema() as Schema;
-  const passes = findPasses(schema)?.oneOf ?? [];
+  const passes = findSchema(schema, isPass)?.oneOf ?? [];
+  const metrics = findSchema(schema, isMetric)?.oneOf ?? [];
   return `# slipway.config.ts
 
 The config is a module whose default export is \`defineConfig({ … })\`. Relative paths are relative to the file. Unknown keys are
@@ -39,7 +44,7 @@ export default defineConfig({
     pruned: [prune.magnitude({ rule: 'mean' })],
   }),
   objective: 'latency',
-  gates: { accuracyDrop: 0.01 },
+  gates: { drop: 0.01 },
 });
 \`\`\`
 
@@ -54,6 +59,14 @@ ${rows(schema, '').join('\n')}
 What a recipe is made of. Written with the functions named here, they are plain objects: \`{ pass: 'optimize' }\`.
 
 ${passes.map(passSection).join('\n')}
+
+## Metrics
+
+What \`data.metric\` can name, by itself or with options: \`'f1'\`, \`{ metric: 'f1', average: 'micro' }\`. How each is defined is in
+the [guide](../guides/metrics.md). \`custom('name', './metric.ts')\` makes one of a function. Every metric takes a \`name\`, which
+it has in the report and in gates (by default made of the options), and an \`output\`, the one it reads (by default \`data.output\`).
+
+${metrics.map(metricSection).join('\n')}
 `;
 }
 
@@ -63,7 +76,7 @@ function rows(schema: Schema, prefix: string): string[] {
     const required = schema.required?.includes(key) === true ? ' **Required.**' : '';
     const own = `| \`${name}\` | ${typeOf(value)} | ${cell(value.description ?? '')}${required} |`;
     const nested = [value, ...(value.anyOf ?? [])].flatMap((branch) =>
-      isPass(branch) ? [] : rows(branch, `${name}.`),
+      isPass(branch) || isMetric(branch) ? [] : rows(branch, `${name}.`),
     );
     return [own, ...nested];
   });
@@ -73,6 +86,8 @@ function typeOf(schema: Schema): string {
   if (schema.const !== undefined) return code(JSON.stringify(schema.const));
   if (schema.enum !== undefined) return schema.enum.map((value) => code(JSON.stringify(value))).join(', ');
   if (isPass(schema)) return '[pass](#passes)';
+  // Their names alone stand beside it.
+  if (isMetric(schema) || schema.anyOf?.some(isMetric) === true) return '[metric](#metrics)';
   const branches = schema.anyOf ?? schema.oneOf;
   if (branches !== undefined) return [...new Set(branches.map(typeOf))].join(' or ');
   if (schema.prefixItems !== undefined) return `[${schema.prefixItems.map(typeOf).join(', ')}]`;
@@ -93,8 +108,20 @@ function passSection(schema: Schema): string {
   return `### ${name}\n\n\`${call}\`${schema.description === undefined ? '' : `: ${schema.description}`}\n\n${table}`;
 }
 
-function findPasses(schema: Schema): Schema | null {
-  if (isPass(schema)) return schema;
+function metricSection(schema: Schema): string {
+  const { metric, name, output, ...options } = schema.properties ?? {};
+  const title = typeof metric?.const === 'string' ? metric.const : '';
+  const required = schema.required ?? [];
+  const keys = rows(
+    { properties: { ...(required.includes('name') && name ? { name } : {}), ...options }, required },
+    '',
+  );
+  const table = keys.length === 0 ? '' : `\n| option | type | |\n| --- | --- | --- |\n${keys.join('\n')}\n`;
+  return `### ${title}\n\n${schema.description ?? ''}${output === undefined ? ' Takes no `output`.' : ''}\n${table}`;
+}
+
+function findSchema(schema: Schema, isWanted: (schema: Schema) => boolean): Schema | null {
+  if (isWanted(schema)) return schema;
   const children = [
     ...Object.values(schema.properties ?? {}),
     ...(schema.anyOf ?? []),
@@ -102,7 +129,7 @@ function findPasses(schema: Schema): Schema | null {
     ...(typeof schema.additionalProperties === 'object' ? [schema.additionalProperties] : []),
   ];
   for (const child of children) {
-    const found = findPasses(child);
+    const found = findSchema(child, isWanted);
     if (found !== null) return found;
   }
   return null;

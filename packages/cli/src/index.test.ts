@@ -6,8 +6,9 @@ import * as slipway from './index.ts';
 function passesOf(exports: object): string[] {
   return Object.entries(exports).flatMap(([name, value]: [string, unknown]) => {
     if (typeof value === 'object' && value !== null) return passesOf(value);
-    if (typeof value !== 'function' || ['defineConfig', 'search'].includes(name)) return [];
-    return [(value as (options: object) => { pass: string })({}).pass];
+    if (typeof value !== 'function' || ['custom', 'defineConfig', 'search'].includes(name)) return [];
+    // What is no pass (`transform`) names none.
+    return [(value as (options: object) => { pass?: string })({}).pass ?? []].flat();
   });
 }
 

@@ -4,9 +4,13 @@
 export {
   batching,
   type Config,
+  custom,
   defineConfig,
   fuse,
   type Gates,
+  type GroupFunction,
+  type MetricCall,
+  type MetricFunction,
   type Objective,
   optimize,
   type PassSpec,

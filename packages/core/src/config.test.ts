@@ -13,10 +13,12 @@ describe('compileConfig', () => {
       file,
       name: 'digits',
       source: '/project/digits.onnx',
-      data: { calibration: null, evaluation: null, metric: 'accuracy', output: null },
+      data: { calibration: null, evaluation: null, metrics: null, output: null, group: null, slices: null },
       labels: null,
+      transforms: { declared: {}, fuse: false },
       candidates: {},
       objective: 'latency',
+      allow: [],
       gates: {},
       measure: { batch: 1, threads: null, iterations: 300, warmup: 20 },
       serve: {},
@@ -36,10 +38,16 @@ describe('compileConfig', () => {
     });
     expect(config.source).toBe('/models/m.onnx');
     expect(config.store).toBe('/var/store');
-    expect(config.data.calibration).toEqual({ inputs: { '*': '/project/c.npz' }, labels: null, rows: null });
+    expect(config.data.calibration).toEqual({
+      inputs: { '*': '/project/c.npz' },
+      labels: null,
+      group: null,
+      rows: null,
+    });
     expect(config.data.evaluation).toEqual({
       inputs: { a: '/project/a.npy', b: '/project/b.npy' },
       labels: '/project/l.npy',
+      group: null,
       rows: [0, 10],
     });
   });
@@ -95,7 +103,7 @@ describe('what a wrong config is told', () => {
     ['a string for a number', { ...base, gates: { p50Ms: '1' } }, 'gates.p50Ms: must be a number, not "1"'],
     ['a fraction', { ...base, seed: 1.5 }, 'seed: must be a whole number, not 1.5'],
     ['too small a number', { ...base, measure: { iterations: 1 } }, 'measure.iterations: must be at least 10, not 1'],
-    ['too large a number', { ...base, gates: { accuracy: 98 } }, 'gates.accuracy: must be at most 1, not 98'],
+    ['too large a number', { ...base, gates: { cosine: 98 } }, 'gates.cosine: must be at most 1, not 98'],
     ['zero where it must be more', { ...base, gates: { p99Ms: 0 } }, 'gates.p99Ms: must be more than 0, not 0'],
     [
       'an unknown objective',

@@ -116,7 +116,8 @@ export function compileConfig(exported: unknown, file: string): Config {
 
 /** JSON Schema of the config file, for the reference page and for editors. */
 export function configJsonSchema(): Record<string, unknown> {
-  return z.toJSONSchema(userConfigSchema, { io: 'input' });
+  // A function has no JSON form.
+  return z.toJSONSchema(userConfigSchema, { io: 'input', unrepresentable: 'any' });
 }
 
 function deepFreeze<T>(value: T): T {

@@ -2,8 +2,16 @@
 export { type Clock, systemClock } from './clock.ts';
 export { castTensor } from './cast.ts';
 export { compileConfig, type Config, configJsonSchema, defineConfig, type UserConfig } from './config.ts';
-export { type DataSource, type Metric, METRICS } from './config/data.ts';
-export type { Gates } from './config/gates.ts';
+export type { DataSource, GroupFunction, GroupRow, Slicing } from './config/data.ts';
+export type { Evidence, Gates, NumericGate } from './config/gates.ts';
+export {
+  custom,
+  type MetricCall,
+  type MetricFunction,
+  type MetricKind,
+  metricNameOf,
+  type MetricSpec,
+} from './config/metrics.ts';
 export { type Objective, OBJECTIVES, search, SOURCE_CANDIDATE } from './config/recipe.ts';
 export { createDataset, type Dataset, findOverlap, fixedBatch, rowsOf } from './data/dataset.ts';
 export { loadDataset } from './data/load.ts';
@@ -74,16 +82,21 @@ export { dtypeOfDatatype, OIP_DATATYPE } from './oip.ts';
 export { randomStream } from './random.ts';
 export {
   type CandidateReport,
+  type Estimate,
   type GateResult,
+  type GateSubject,
   type HostFacts,
   type Latency,
   type LayerSparsity,
+  type MetricDifference,
+  type MetricUnit,
+  type MetricValue,
   type Parity,
-  type Proportion,
   type RatioInterval,
   type Report,
   REPORT_SCHEMA,
   type Size,
+  type SliceValue,
   type Verdict,
 } from './report.ts';
 export type { RunnerStatus, ServedVersionStatus, ServerStatus, VersionState } from './server-status.ts';

@@ -3,8 +3,8 @@
  * `prepare` writes it (JSON, terminal table, HTML); everything else reads it. Times are milliseconds, sizes bytes,
  * shares 0–1.
  */
-import type { Metric } from './config/data.ts';
-import type { Gates } from './config/gates.ts';
+import type { Slicing } from './config/data.ts';
+import type { Evidence, Gates, NumericGate } from './config/gates.ts';
 import type { Objective } from './config/recipe.ts';
 import type { Digest } from './digest.ts';
 import type { Lineage } from './manifest.ts';
@@ -13,15 +13,57 @@ import type { Signature } from './signature.ts';
 
 export const REPORT_SCHEMA = 'slipway.report/v1';
 
-/** A share with its interval (Wilson score) and how many rows it comes from. */
-export interface Proportion {
+/** How the value of a metric reads: as a percentage, in decibels, or as the number it is. */
+export type MetricUnit = 'share' | 'decibels' | 'plain';
+
+/** A figure, the interval it is uncertain within, and how many rows it comes from. */
+export interface Estimate {
   readonly value: number;
-  readonly low: number;
-  readonly high: number;
+  /** Both null when there is no interval: too few rows, or a figure that resampling cannot vary. */
+  readonly low: number | null;
+  readonly high: number | null;
   /** Confidence level of the interval, for example 0.95. */
   readonly confidence: number;
-  readonly correct: number;
-  readonly total: number;
+  readonly method: 'wilson' | 'bootstrap';
+  readonly rows: number;
+}
+
+/** How a candidate's figure differs from the source's on the same rows. */
+export interface MetricDifference {
+  /** Candidate minus source, in the unit of the metric, and its interval. */
+  readonly value: number;
+  readonly low: number | null;
+  readonly high: number | null;
+  readonly confidence: number;
+  /** How likely a difference at least this large is between two equally good models. */
+  readonly p: number;
+  readonly test: 'mcnemar' | 'bootstrap';
+  /** Real differences only: `same` means that none was shown, not that there is none. */
+  readonly verdict: 'better' | 'worse' | 'same';
+  /** Rows that only the source, and only the candidate, gets right; where rows are right or wrong. */
+  readonly lost: number | null;
+  readonly gained: number | null;
+}
+
+/** The same metric over some of the rows. */
+export interface SliceValue {
+  readonly by: Slicing;
+  readonly name: string;
+  readonly rows: number;
+  /** null: not defined on these rows, for example an AUC where all have one class. */
+  readonly value: Estimate | null;
+  readonly versusSource: MetricDifference | null;
+}
+
+export interface MetricValue {
+  readonly name: string;
+  readonly unit: MetricUnit;
+  readonly better: 'higher' | 'lower';
+  /** null: not defined on these rows. */
+  readonly value: Estimate | null;
+  /** null for the source itself. */
+  readonly versusSource: MetricDifference | null;
+  readonly slices: readonly SliceValue[];
 }
 
 /** Differences of a candidate's outputs from those of the source, over the same rows. */
@@ -71,11 +113,21 @@ export interface LayerSparsity {
 }
 
 export interface GateResult {
-  readonly gate: keyof Gates;
+  readonly gate: NumericGate;
+  /** What a bound on a metric is about; null for other bounds. */
+  readonly of: GateSubject | null;
   readonly bound: number;
   /** null: the figure could not be measured, which fails the gate. */
   readonly actual: number | null;
   readonly passed: boolean;
+}
+
+export interface GateSubject {
+  readonly metric: string;
+  readonly unit: MetricUnit;
+  readonly better: 'higher' | 'lower';
+  readonly slice: { readonly by: Slicing; readonly name: string; readonly rows: number } | null;
+  readonly evidence: Evidence;
 }
 
 /** `winner` was released; `passed` could have been; `failed` broke a gate; `refused` broke none but does not deliver what its
@@ -90,7 +142,8 @@ export interface CandidateReport {
   readonly reason: string;
   readonly digest: Digest | null;
   readonly size: Size | null;
-  readonly accuracy: Proportion | null;
+  /** The primary metric first; empty when nothing was measured on labels or against the source. */
+  readonly metrics: readonly MetricValue[];
   readonly latency: Latency | null;
   readonly peakRssBytes: number | null;
   readonly parity: Parity | null;
@@ -119,7 +172,8 @@ export interface Report {
   /** What measured and how, by tool: versions, compression level. */
   readonly tools: Readonly<Record<string, string>>;
   readonly signature: Signature;
-  readonly metric: Metric;
+  /** Names of the metrics, the primary one first; empty without any. */
+  readonly metrics: readonly string[];
   readonly objective: Objective;
   readonly gates: Gates;
   /** Which candidate each objective would choose; null when none passed, or what it looks at was not measured. */

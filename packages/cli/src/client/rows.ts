@@ -16,7 +16,7 @@ import {
 
 /** @throws FILE_NOT_FOUND, DATA_FORMAT, DATA_MISMATCH */
 export function rowsOfFile(file: string, signature: Signature): Promise<Dataset> {
-  return loadDataset({ inputs: { '*': file }, labels: null, rows: null }, signature);
+  return loadDataset({ inputs: { '*': file }, labels: null, group: null, rows: null }, signature);
 }
 
 /** The inputs of the golden samples, or null when the release carries none that are rows. */

@@ -81,7 +81,7 @@ export function readColumns(file: string, signature: Signature): Columns {
   const [only] = inputs.length === 1 ? inputs : [];
   switch (content.kind) {
     case 'array': {
-      if (only !== undefined) return { inputs: new Map([[only.name, content.array]]), labels: null };
+      if (only !== undefined) return { inputs: new Map([[only.name, content.array]]), labels: null, groups: null };
       const problem = `${file} holds one array, the model takes ${names.length} inputs (${names.join(', ')}); give a file per input, or a .npz`;
       throw fail('DATA_MISMATCH', { problem });
     }
@@ -95,23 +95,27 @@ export function readColumns(file: string, signature: Signature): Columns {
 }
 
 function fromArrays(arrays: ReadonlyMap<string, Tensor>, names: readonly string[], file: string): Columns {
-  const labelled = !names.includes('labels');
+  const beside = ['labels', 'group'].filter((name) => !names.includes(name));
   const inputs = new Map<string, Tensor>();
   for (const [name, array] of arrays) {
     if (names.includes(name)) inputs.set(name, array);
-    else if (!(labelled && name === 'labels')) {
-      const hint = suggest(name, [...names, 'labels']) || `; the model takes ${names.join(', ')}`;
+    else if (!beside.includes(name)) {
+      const hint = suggest(name, [...names, ...beside]) || `; the model takes ${names.join(', ')}`;
       throw fail('DATA_MISMATCH', { problem: `${file}: the array "${name}" is not an input of the model${hint}` });
     }
   }
-  return { inputs, labels: labelled ? (arrays.get('labels') ?? null) : null };
+  const take = (name: string): Tensor | null => (beside.includes(name) ? (arrays.get(name) ?? null) : null);
+  return { inputs, labels: take('labels'), groups: take('group') };
 }
 
-/** A single input takes all columns but `label` as its features, in order; several inputs take a column each, by name. */
+/**
+ * A single input takes all columns but `label` and `group` as its features, in order; several inputs take a column each, by
+ * name.
+ */
 function fromTable(table: CsvTable, specs: readonly TensorSpec[]): Columns {
   const names = specs.map((spec) => spec.name);
-  const labelled = !names.includes('label') && table.columns.includes('label');
-  const features = table.columns.filter((column) => !(labelled && column === 'label'));
+  const beside = ['label', 'group'].filter((name) => !names.includes(name) && table.columns.includes(name));
+  const features = table.columns.filter((column) => !beside.includes(column));
   const inputs = new Map<string, Tensor>();
   const [only] = specs;
   if (specs.length === 1 && only !== undefined) {
@@ -120,7 +124,7 @@ function fromTable(table: CsvTable, specs: readonly TensorSpec[]): Columns {
     for (const column of features) {
       const spec = specs.find(({ name }) => name === column);
       if (spec === undefined) {
-        const hint = suggest(column, [...names, 'label']) || `; the model takes ${names.join(', ')}`;
+        const hint = suggest(column, [...names, 'label', 'group']) || `; the model takes ${names.join(', ')}`;
         throw fail('DATA_MISMATCH', {
           problem: `${table.path}: the column "${column}" is not an input of the model${hint}`,
         });
@@ -128,7 +132,8 @@ function fromTable(table: CsvTable, specs: readonly TensorSpec[]): Columns {
       inputs.set(column, readCells(table, [column], spec));
     }
   }
-  return { inputs, labels: labelled ? tableLabels(table, 'label') : null };
+  const take = (name: string): Tensor | null => (beside.includes(name) ? tableLabels(table, name) : null);
+  return { inputs, labels: take('label'), groups: take('group') };
 }
 
 function readCells(table: CsvTable, columns: readonly string[], spec: TensorSpec): Tensor {
@@ -163,20 +168,23 @@ export function readInput(file: string, spec: TensorSpec): Tensor {
   }
 }
 
-/** A file of labels: an array, an archive of one array or one named `labels`, a table with a column `label`, a JSON list. */
-export function readLabels(file: string): Tensor {
+/**
+ * A file of labels or groups: an array, an archive of one array or one of that name, a table with that column, a JSON list.
+ * @param column the name of the column in a table
+ */
+export function readLabels(file: string, column: 'label' | 'group'): Tensor {
   const content = readContent(file);
   switch (content.kind) {
     case 'array':
       return content.array;
     case 'arrays':
-      return pick(content.arrays, 'labels', file);
+      return pick(content.arrays, column === 'label' ? 'labels' : column, file);
     case 'table': {
       const { columns } = content.table;
       const [only] = columns.length === 1 ? columns : [];
-      const column = columns.includes('label') ? 'label' : only;
-      if (column === undefined) throw fail('DATA_FORMAT', { path: file, problem: 'has no column "label"' });
-      return tableLabels(content.table, column);
+      const found = columns.includes(column) ? column : only;
+      if (found === undefined) throw fail('DATA_FORMAT', { path: file, problem: `has no column "${column}"` });
+      return tableLabels(content.table, found);
     }
     case 'json':
       return labelsFromJson(content.document, file);

@@ -14,8 +14,10 @@ export interface Dataset {
   /** The signature the inputs were fitted to. */
   readonly signature: Signature;
   readonly inputs: Tensors;
-  /** One element per row, in the dtype of the file, or null when the data has no answers. */
+  /** The expected answers, rows along axis 0, in the dtype of the file; null when the data has none. */
   readonly labels: Tensor | null;
+  /** The group of every row, or null when the data names none. Not part of the digest: groups change no measurement. */
+  readonly groups: readonly string[] | null;
   readonly rowCount: number;
   /** The position of row 0 in the files, when only a range of them was loaded. */
   readonly firstRow: number;
@@ -30,8 +32,9 @@ export function createDataset(
   signature: Signature,
   inputs: Tensors,
   labels: Tensor | null,
-  size: { rowCount: number; firstRow: number },
+  size: { rowCount: number; firstRow: number; groups?: readonly string[] | null },
 ): Dataset {
+  const { rowCount, firstRow, groups = null } = size;
   let digest: Digest | undefined;
   let digests: readonly string[] | undefined;
   const names = Object.keys(inputs).sort();
@@ -39,7 +42,9 @@ export function createDataset(
     signature,
     inputs,
     labels,
-    ...size,
+    rowCount,
+    firstRow,
+    groups,
     get digest() {
       if (digest === undefined) {
         const hash = createHash('sha256');
@@ -50,7 +55,7 @@ export function createDataset(
       return digest;
     },
     rowDigests() {
-      digests ??= Array.from({ length: size.rowCount }, (_, row) => {
+      digests ??= Array.from({ length: rowCount }, (_, row) => {
         const hash = createHash('sha256');
         for (const name of names) {
           const value = inputs[name];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Dim } from '../signature.ts';
 import { tensor } from '../tensor.ts';
-import { fitLabels, fitRows } from './fit.ts';
+import { fitGroups, fitLabels, fitRows } from './fit.ts';
 
 const array = (shape: readonly number[]) => {
   const count = shape.reduce((product, dim) => product * dim, 1);
@@ -41,10 +41,18 @@ describe('fitRows', () => {
 });
 
 describe('fitLabels', () => {
-  it('makes one label per row', () => {
+  it('makes one label per row of what is one, and leaves the rest to the metric', () => {
     expect(fitLabels(array([4])).shape).toEqual([4]);
     expect(fitLabels(array([4, 1])).shape).toEqual([4]);
-    expect(() => fitLabels(array([4, 10]))).toThrow('one class per row');
-    expect(() => fitLabels(array([]))).toThrow('one class per row');
+    expect(fitLabels(array([4, 10])).shape).toEqual([4, 10]);
+    expect(() => fitLabels(array([]))).toThrow('axis 0 must count the rows');
+  });
+});
+
+describe('fitGroups', () => {
+  it('makes a name of each, and refuses more than one per row', () => {
+    expect(fitGroups(tensor('string', [2, 1], ['a', 'b']))).toEqual(['a', 'b']);
+    expect(fitGroups(tensor('int64', [2], BigInt64Array.of(7n, -1n)))).toEqual(['7', '-1']);
+    expect(() => fitGroups(array([4, 2]))).toThrow('group has shape [4, 2]');
   });
 });

@@ -53,14 +53,27 @@ const squeeze = (shape: readonly number[]): number[] => shape.filter((dim) => di
 const product = (shape: readonly number[]): number => shape.reduce((total, dim) => total * dim, 1);
 
 /**
- * Labels as one element per row: [rows], from [rows] or [rows, 1].
+ * Labels with the rows along axis 0: [rows] for one per row, also from [rows, 1]; otherwise as they are, for whichever metric
+ * reads them (one-hot rows, tokens, pixels, boxes).
  * @throws DATA_MISMATCH
  */
 export function fitLabels(value: Tensor): Tensor {
   const [count, ...row] = value.shape;
+  if (count === undefined) {
+    throw fail('DATA_MISMATCH', { problem: 'the labels are a single value; axis 0 must count the rows' });
+  }
+  return product(row) === 1 ? { ...value, shape: [count] } : value;
+}
+
+/**
+ * The name of the group of every row.
+ * @throws DATA_MISMATCH
+ */
+export function fitGroups(value: Tensor): readonly string[] {
+  const [count, ...row] = value.shape;
   if (count === undefined || product(row) !== 1) {
-    const problem = `labels have shape [${value.shape.join(', ')}]; one class per row is expected, as a number or a name`;
+    const problem = `group has shape [${value.shape.join(', ')}]; one name or number per row is expected`;
     throw fail('DATA_MISMATCH', { problem });
   }
-  return { ...value, shape: [count] };
+  return Array.from(value.data as ArrayLike<unknown>, String);
 }

@@ -69,12 +69,21 @@ describe('labelsFromJson', () => {
     [[1, 2.5], 'float64'],
     [['a', 'b'], 'string'],
     [[[1], [2]], 'int64'],
+    [
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      'int64',
+    ],
+    [[['a', 'b']], 'string'],
   ])('reads %j as %s', (values, dtype) => expect(labelsFromJson(values, 'x').dtype).toBe(dtype));
 
   it.each<[unknown, string]>([
     [5, 'must be an array'],
     [['a', 1], 'labels[0]: is the string "a"'],
-    [[[0, 1]], 'labels[0]: is an array'],
+    [[[0, 1], 2], 'labels[0]: is an array'],
+    [[[0, 1], [2]], 'labels'],
     [[null], 'labels[0]: is null'],
     [[2 ** 60], 'beyond 2^53'],
   ])('refuses %j', (values, problem) => {

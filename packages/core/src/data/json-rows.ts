@@ -2,7 +2,7 @@
  * Rows in JSON, in the three forms people keep them in:
  *
  * - an array of rows, or `{"instances": […], "labels": […]}` as TensorFlow Serving has it. A row is an object with a member
- *   per input (and `label`), or for a model with one input the bare value;
+ *   per input (and `label`, `group`), or for a model with one input the bare value;
  * - `{"inputs": {"NAME": […]}, "labels": […]}`, a column per input; for a model with one input, the bare column;
  * - JSON Lines: a row per line.
  *
@@ -14,10 +14,11 @@ import type { Signature, TensorSpec } from '../signature.ts';
 import { suggest } from '../suggest.ts';
 import type { Tensor } from '../tensor.ts';
 
-/** An array per input of the model, rows along axis 0, as the file has them, and the labels if it holds any. */
+/** An array per input of the model, rows along axis 0, as the file has them, and the labels and groups if it holds any. */
 export interface Columns {
   readonly inputs: ReadonlyMap<string, Tensor>;
   readonly labels: Tensor | null;
+  readonly groups: Tensor | null;
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -44,16 +45,16 @@ export function parseJsonLines(text: string, path: string): unknown[] {
 /** @throws DATA_FORMAT */
 export function columnsFromJson(document: unknown, signature: Signature, path: string): Columns {
   const bad = (problem: string): Error => fail('DATA_FORMAT', { path, problem });
-  if (Array.isArray(document)) return fromRows(document, undefined, signature, path);
+  if (Array.isArray(document)) return fromRows(document, {}, signature, path);
   if (!isObject(document)) throw bad('must be an array of rows, {"instances": […]} or {"inputs": …}');
-  const known = 'inputs' in document ? ['inputs', 'labels'] : ['instances', 'labels'];
+  const known = 'inputs' in document ? ['inputs', 'labels', 'group'] : ['instances', 'labels', 'group'];
   const unknown = Object.keys(document).find((key) => !known.includes(key));
-  const { inputs, instances, labels } = document;
+  const { inputs, instances, labels, group } = document;
   if ((inputs === undefined) === (instances === undefined)) throw bad('must have either "inputs" or "instances"');
   if (unknown !== undefined) throw bad(`has the unknown member "${unknown}"${suggest(unknown, known)}`);
   if (instances !== undefined) {
     if (!Array.isArray(instances)) throw bad('"instances" must be an array of rows');
-    return fromRows(instances, labels, signature, path);
+    return fromRows(instances, { label: labels, group }, signature, path);
   }
   const [only] = signature.inputs;
   const members = isObject(inputs) ? inputs : signature.inputs.length === 1 && only ? { [only.name]: inputs } : null;
@@ -68,6 +69,7 @@ export function columnsFromJson(document: unknown, signature: Signature, path: s
       ),
     ),
     labels: labels === undefined ? null : labelsFromJson(labels, path),
+    groups: group === undefined ? null : labelsFromJson(group, path, 'group'),
   };
 }
 
@@ -77,14 +79,20 @@ function asColumn(values: unknown, { shape }: TensorSpec): unknown {
   return mayBeScalar && !Array.isArray(values) ? [values] : values;
 }
 
-function fromRows(list: readonly unknown[], given: unknown, signature: Signature, path: string): Columns {
+/** @param given columns that are beside the rows */
+function fromRows(
+  list: readonly unknown[],
+  given: { readonly label?: unknown; readonly group?: unknown },
+  signature: Signature,
+  path: string,
+): Columns {
   const bad = (problem: string): Error => fail('DATA_FORMAT', { path, problem });
   const { inputs } = signature;
-  const labelled = !inputs.some((spec) => spec.name === 'label');
+  const beside = (['label', 'group'] as const).filter((name) => !inputs.some((spec) => spec.name === name));
   const [only] = inputs;
   const named = list.map((row, index): JsonObject => {
     if (isObject(row)) {
-      checkNames(Object.keys(row), signature, labelled ? ['label'] : [], (problem) => bad(`row ${index}: ${problem}`));
+      checkNames(Object.keys(row), signature, beside, (problem) => bad(`row ${index}: ${problem}`));
       for (const { name } of inputs) {
         if (!Object.hasOwn(row, name)) throw bad(`row ${index}: has no "${name}"`);
       }
@@ -95,12 +103,15 @@ function fromRows(list: readonly unknown[], given: unknown, signature: Signature
     }
     return { [only.name]: row };
   });
-  const withLabel = labelled ? named.filter((row) => Object.hasOwn(row, 'label')).length : 0;
-  if (withLabel > 0 && withLabel < list.length) {
-    throw bad(`${withLabel} of ${list.length} rows have a "label"; either all or none`);
-  }
-  if (withLabel > 0 && given !== undefined) throw bad('has labels twice: in the rows and beside them');
-  const labels = withLabel > 0 ? named.map((row) => row.label) : given;
+  const column = (name: 'label' | 'group'): Tensor | null => {
+    const having = beside.includes(name) ? named.filter((row) => Object.hasOwn(row, name)).length : 0;
+    if (having > 0 && having < list.length) {
+      throw bad(`${having} of ${list.length} rows have a "${name}"; either all or none`);
+    }
+    if (having > 0 && given[name] !== undefined) throw bad(`has ${name}s twice: in the rows and beside them`);
+    const values = having > 0 ? named.map((row) => row[name]) : given[name];
+    return values === undefined ? null : labelsFromJson(values, path, name === 'label' ? 'labels' : name);
+  };
   return {
     inputs: new Map(
       inputs.map((spec) => [
@@ -112,7 +123,8 @@ function fromRows(list: readonly unknown[], given: unknown, signature: Signature
         ),
       ]),
     ),
-    labels: labels === undefined ? null : labelsFromJson(labels, path),
+    labels: column('label'),
+    groups: column('group'),
   };
 }
 
@@ -135,18 +147,20 @@ export function valuesTensor(values: unknown, spec: TensorSpec, path: string): T
   return read(values, { ...spec, shape: null }, `input "${spec.name}"`, path);
 }
 
-/** Class numbers become int64, other numbers float64, names string. @throws DATA_FORMAT */
-export function labelsFromJson(values: unknown, path: string): Tensor {
-  if (!Array.isArray(values)) throw fail('DATA_FORMAT', { path, problem: '"labels" must be an array' });
-  const flat: readonly unknown[] = values.map((value: unknown) =>
-    Array.isArray(value) && value.length === 1 ? (value as unknown[])[0] : value,
+/** Whole numbers become int64, other numbers float64, text string; one per row, or as many per row as there are. @throws DATA_FORMAT */
+export function labelsFromJson(values: unknown, path: string, name: 'labels' | 'group' = 'labels'): Tensor {
+  if (!Array.isArray(values)) throw fail('DATA_FORMAT', { path, problem: `"${name}" must be an array` });
+  const rows: readonly unknown[] = values.map((value: unknown) =>
+    Array.isArray(value) && value.length === 1 && !Array.isArray(value[0]) ? (value as unknown[])[0] : value,
   );
-  const dtype = flat.every((value) => typeof value === 'string')
+  const all: readonly unknown[] = rows.flat(Infinity);
+  const dtype = all.every((value) => typeof value === 'string')
     ? 'string'
-    : flat.every(Number.isInteger)
+    : all.every(Number.isInteger)
       ? 'int64'
       : 'float64';
-  return read(flat, { name: 'labels', dtype, shape: ['rows'] }, 'labels', path);
+  const nested = rows.length > 0 && rows.every(Array.isArray);
+  return read(rows, { name, dtype, shape: nested ? null : ['rows'] }, name, path);
 }
 
 function read(values: unknown, spec: TensorSpec, where: string, path: string): Tensor {

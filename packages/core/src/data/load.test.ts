@@ -34,6 +34,7 @@ function file(name: string, content: string | Uint8Array): string {
 const from = (name: string, content: string | Uint8Array, more: Partial<DataSource> = {}): DataSource => ({
   inputs: { '*': file(name, content) },
   labels: null,
+  group: null,
   rows: null,
   ...more,
 });
@@ -102,6 +103,7 @@ describe('the same rows in every format', () => {
         name: file('name.json', '["a", "b"]'),
       },
       labels: file('labels.csv', 'label\nyes\nno\n'),
+      group: null,
       rows: null,
     };
     const dataset = await loadDataset(source, two);
@@ -135,6 +137,32 @@ describe('the same rows in every format', () => {
     const odd = takes(spec('label', ['n']));
     const dataset = await loadDataset(from('odd.json', '[{"label": 5}]'), odd);
     expect(dataset).toMatchObject({ inputs: { label: tensor('float32', [1], Float32Array.of(5)) }, labels: null });
+  });
+});
+
+describe('what is beside the inputs', () => {
+  it('may be several labels per row, and a group', async () => {
+    const arrays = [
+      ['x', x],
+      ['labels', x],
+      ['group', tensor('string', [3], ['a', 'b', 'a'])],
+    ] as const;
+    const dataset = await loadDataset(from('g.npz', writeNpz(arrays.slice(0, 2))), features);
+    expect(dataset.labels?.shape).toEqual([3, 2]);
+    expect(dataset.groups).toBeNull();
+    const table = await loadDataset(from('g.csv', 'a,b,label,group\n1,2,0,north\n3,4,1,south\n'), features);
+    expect(table.groups).toEqual(['north', 'south']);
+    expect(table.inputs.x?.shape).toEqual([2, 2]);
+    const rows = [
+      { x: [1, 2], group: 'north' },
+      { x: [3, 4], group: 'south' },
+    ];
+    const json = await loadDataset(from('g.json', JSON.stringify(rows), { rows: [1, 2] }), features);
+    expect(json.groups).toEqual(['south']);
+    expect(json.digest).toBe((await loadDataset(from('h.json', JSON.stringify([[3, 4]])), features)).digest);
+    const beside = { inputs: [[1, 2]], labels: [[1, 0]], group: [7] };
+    const column = await loadDataset(from('i.json', JSON.stringify(beside)), features);
+    expect(column).toMatchObject({ groups: ['7'], labels: { dtype: 'int64', shape: [1, 2] } });
   });
 });
 
@@ -218,16 +246,6 @@ describe('what cannot be used', () => {
       '"x" has 3 rows, "labels" has 2',
     ],
     [
-      'one-hot labels',
-      'DATA_MISMATCH',
-      'o.npz',
-      writeNpz([
-        ['x', x],
-        ['labels', x],
-      ]),
-      'labels have shape [3, 2]',
-    ],
-    [
       'an array of another name',
       'DATA_MISMATCH',
       'a.npz',
@@ -286,7 +304,7 @@ describe('what cannot be used', () => {
   });
 
   it('files that are not there, or are folders', async () => {
-    const source = (at: string): DataSource => ({ inputs: { '*': at }, labels: null, rows: null });
+    const source = (at: string): DataSource => ({ inputs: { '*': at }, labels: null, group: null, rows: null });
     await expect(loadDataset(source(path.join(folder, 'none.npz')), features)).rejects.toMatchObject({
       code: 'FILE_NOT_FOUND',
     });
@@ -294,7 +312,7 @@ describe('what cannot be used', () => {
   });
 
   it('data for an input the model does not have', async () => {
-    const source: DataSource = { inputs: { y: file('y.npy', writeNpy(x)) }, labels: null, rows: null };
+    const source: DataSource = { inputs: { y: file('y.npy', writeNpy(x)) }, labels: null, group: null, rows: null };
     await expect(loadDataset(source, features)).rejects.toThrow('"y", which is not an input of the model ("x")');
   });
 });
@@ -305,6 +323,7 @@ describe.skipIf(!existsSync(mnist))('the real MNIST test set (skipped where ../s
     const source: DataSource = {
       inputs: { '*': path.join(mnist, 't10k-images-idx3-ubyte.gz') },
       labels: path.join(mnist, 't10k-labels-idx1-ubyte.gz'),
+      group: null,
       rows: [1000, 1200],
     };
     const dataset = await loadDataset(source, takes(spec('Input3', [1, 1, 28, 28])));

@@ -8,7 +8,7 @@ import type { Signature } from '../signature.ts';
 import { rows, type Tensor } from '../tensor.ts';
 import { readColumns, readInput, readLabels } from './columns.ts';
 import { createDataset, type Dataset } from './dataset.ts';
-import { fitLabels, fitRows } from './fit.ts';
+import { fitGroups, fitLabels, fitRows } from './fit.ts';
 import type { Columns } from './json-rows.ts';
 
 /** The key of a source's inputs that stands for one file which names its own arrays. */
@@ -20,7 +20,7 @@ const SELF_NAMED = '*';
  */
 // eslint-disable-next-line @typescript-eslint/require-await -- the promise is the contract: reading may move off this thread
 export async function loadDataset(source: DataSource, signature: Signature): Promise<Dataset> {
-  const { inputs, labels } = readSource(source, signature);
+  const { inputs, labels, groups } = readSource(source, signature);
   const columns = signature.inputs.map((spec) => {
     const value = inputs.get(spec.name);
     if (value !== undefined) return { spec, value };
@@ -28,7 +28,7 @@ export async function loadDataset(source: DataSource, signature: Signature): Pro
     throw fail('DATA_MISMATCH', { problem: `there is no data for input "${spec.name}" in ${files}` });
   });
   const first = Object.values(source.inputs)[0] ?? '';
-  const available = countRows(inputs, labels, first);
+  const available = countRows(inputs, { labels, group: groups }, first);
   const [start, end] = source.rows ?? [0, available];
   if (end > available) {
     const problem = `rows [${start}, ${end}) of ${first} were asked for; it has ${available}`;
@@ -40,14 +40,16 @@ export async function loadDataset(source: DataSource, signature: Signature): Pro
   return createDataset(signature, Object.fromEntries(fitted), labels === null ? null : take(labels), {
     rowCount: end - start,
     firstRow: start,
+    groups: groups === null ? null : fitGroups(take(groups)),
   });
 }
 
 function readSource(source: DataSource, signature: Signature): Columns {
   const all = source.inputs[SELF_NAMED];
   const read = all === undefined ? readNamed(source.inputs, signature) : readColumns(all, signature);
-  const labels = source.labels === null ? read.labels : readLabels(source.labels);
-  return { inputs: read.inputs, labels: labels === null ? null : fitLabels(labels) };
+  const labels = source.labels === null ? read.labels : readLabels(source.labels, 'label');
+  const groups = source.group === null ? read.groups : readLabels(source.group, 'group');
+  return { inputs: read.inputs, labels: labels === null ? null : fitLabels(labels), groups };
 }
 
 function readNamed(files: Readonly<Record<string, string>>, signature: Signature): Columns {
@@ -62,14 +64,19 @@ function readNamed(files: Readonly<Record<string, string>>, signature: Signature
     }
     inputs.set(name, readInput(file, spec));
   }
-  return { inputs, labels: null };
+  return { inputs, labels: null, groups: null };
 }
 
 /** The number of rows all columns agree on. */
-function countRows(inputs: ReadonlyMap<string, Tensor>, labels: Tensor | null, file: string): number {
+function countRows(
+  inputs: ReadonlyMap<string, Tensor>,
+  beside: Readonly<Record<string, Tensor | null>>,
+  file: string,
+): number {
   let count: number | undefined;
   let counted = '';
-  const columns = [...inputs, ...(labels === null ? [] : [['labels', labels] as const])];
+  const others = Object.entries(beside).flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
+  const columns = [...inputs, ...others];
   for (const [name, { shape }] of columns) {
     const [size] = shape;
     if (size === undefined) {

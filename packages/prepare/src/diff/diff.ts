@@ -1,5 +1,5 @@
 /** What is different between two models: the data behind `slipway diff`. */
-import type { Latency, Parity, Size } from '@slipway/core';
+import type { Latency, MetricValue, Parity, Size } from '@slipway/core';
 import { type Change, compareModels, type ModelDifference, readModelFile } from '@slipway/onnx';
 import { compareLineage } from './lineage.ts';
 import { type Trial, tryBoth } from './run.ts';
@@ -9,7 +9,7 @@ export interface Measurements {
   /** The candidate of its build that became this release. */
   readonly candidate: string;
   readonly size: Size | null;
-  readonly accuracy: unknown;
+  readonly metrics: readonly MetricValue[];
   readonly latency: Latency | null;
   readonly peakRssBytes: number | null;
   readonly parity: Parity | null;
@@ -67,12 +67,12 @@ export async function diffModels(before: string, after: string, options: DiffOpt
 function describe({ name, digest, bytes, measured }: Side): ComparedSide {
   if (measured === null) return { name, digest, bytes, measured: null };
   const { candidate, report } = measured;
-  const { size, accuracy, latency, peakRssBytes, parity } = candidate;
+  const { size, metrics, latency, peakRssBytes, parity } = candidate;
   const { cpu, cores } = report.host;
   return {
     name,
     digest,
     bytes,
-    measured: { candidate: candidate.name, size, accuracy, latency, peakRssBytes, parity, host: { cpu, cores } },
+    measured: { candidate: candidate.name, size, metrics, latency, peakRssBytes, parity, host: { cpu, cores } },
   };
 }

@@ -9,6 +9,7 @@ import {
   formatSpeed,
   shortDigest,
 } from '../report/format.ts';
+import { formatValue } from '../report/metrics.ts';
 import type { TableOptions } from '../report/terminal.ts';
 import { pad, type Style, styles, textWidth, truncate, wrap } from '../report/text.ts';
 import { judgeRatio } from '../validate/compare.ts';
@@ -109,11 +110,24 @@ function rowsOf({ before, after, model }: Difference): Row[] {
       formatCount(model.nodes.after),
       formatChange(model.nodes.after, model.nodes.before),
     ],
+    ...metricNames(a, b).flatMap((name) =>
+      both(
+        name,
+        (side) => side.metrics.find((metric) => metric.name === name),
+        formatValue,
+        // Each of its own build, perhaps of other rows: what may be said of the difference is in those reports.
+        () => '',
+      ),
+    ),
     ...both('p50', (side) => side.latency?.p50Ms, formatMs, relative),
     ...both('p99', (side) => side.latency?.p99Ms, formatMs, relative),
     ...both('peak memory', (side) => side.peakRssBytes, formatBytes, relative),
   ];
 }
+
+const metricNames = (...sides: readonly (Measurements | null)[]): readonly string[] => [
+  ...new Set(sides.flatMap((side) => (side === null ? [] : side.metrics.map(({ name }) => name)))),
+];
 
 function figures(rows: readonly Row[], style: Style): string[] {
   const widths = [0, 1, 2, 3].map((column) => Math.max(...rows.map((row) => textWidth(row[column] ?? ''))));

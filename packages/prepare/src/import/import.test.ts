@@ -36,7 +36,7 @@ describe('import', () => {
     const { report, release } = await build(project.config());
     expect(report.signature.inputs.map((input) => input.name)).toEqual(['x']);
     expect(report.candidates[0]!.notes).toEqual(['Import: 1 constant was listed as input; now constant.']);
-    expect(report.candidates[0]!.accuracy!.value).toBe(0.9);
+    expect(report.candidates[0]!.metrics[0]!.value!.value).toBe(0.9);
     expect(release!.manifest.lineage.source.file).toBe('model.onnx');
   });
 

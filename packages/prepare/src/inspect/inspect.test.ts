@@ -100,7 +100,7 @@ describe('proposeProject', () => {
     await writeModelFile(file, encoder);
     const config = await initialise(file);
     expect(config).toMatchObject({ name: 'it-s-an-encoder-v2', source: file });
-    const sample = { inputs: { '*': path.join(directory, 'sample.json') }, labels: null, rows: null };
+    const sample = { inputs: { '*': path.join(directory, 'sample.json') }, labels: null, group: null, rows: null };
     const rows = await loadDataset(sample, signatureOf(encoder));
     expect(rows.rowCount).toBe(2);
     const quick = { ...config, measure: { ...config.measure, iterations: 10, warmup: 0 } };
@@ -117,7 +117,7 @@ describe('proposeProject', () => {
     });
     await writeModelFile(file, scaled);
     await initialise(file);
-    const source = { inputs: { '*': path.join(directory, 'sample.json') }, labels: null, rows: null };
+    const source = { inputs: { '*': path.join(directory, 'sample.json') }, labels: null, group: null, rows: null };
     const { inputs, rowCount } = await loadDataset(source, signatureOf(scaled));
     expect(rowCount).toBe(1);
     expect([inputs['x']?.shape, inputs['factor']?.shape]).toEqual([[1, 2], [1]]);
@@ -131,7 +131,7 @@ describe('proposeProject', () => {
     async () => {
       const config = await initialise(MNIST);
       expect(Object.keys(config.candidates)).toContain('int8-dynamic');
-      const sample = { inputs: { '*': path.join(directory, 'sample.json') }, labels: null, rows: null };
+      const sample = { inputs: { '*': path.join(directory, 'sample.json') }, labels: null, group: null, rows: null };
       const { signature } = await inspectModel(MNIST);
       expect((await loadDataset(sample, signature)).inputs['Input3']!.shape).toEqual([1, 1, 28, 28]);
     },

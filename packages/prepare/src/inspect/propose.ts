@@ -167,7 +167,7 @@ function renderConfig(name: string, source: string, inspection: Inspection): str
     '  // Bounds every candidate must satisfy. Cosine compares outputs with those of the source and needs no labels.',
     '  gates: {',
     '    cosine: 0.99,',
-    '    // accuracyDrop: 0.01, // at most one percentage point below the source; needs labels',
+    '    // drop: 0.01, // at most one percentage point below the source; needs labels',
     '    // p99Ms: 5,',
     '  },',
     '',

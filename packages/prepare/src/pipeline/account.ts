@@ -3,15 +3,15 @@ import {
   type CandidateReport,
   isBatchable,
   type Latency,
+  type MetricValue,
   type PassSpec,
-  type Proportion,
   type SlipwayError,
   SOURCE_CANDIDATE,
 } from '@slipway/core';
 import { formatShare } from '../report/format.ts';
 import { ratioInterval } from '../validate/compare.ts';
 import type { Evaluation } from '../validate/evaluate.ts';
-import { wilson } from '../validate/interval.ts';
+import { metricValue } from '../validate/slices.ts';
 import type { Contender } from './choose.ts';
 import type { BuildContext } from './context.ts';
 import type { BuildData } from './data.ts';
@@ -33,15 +33,23 @@ export interface Account extends Contender {
 /** Below this share a difference between batches is rounding, and nobody's concern. */
 const NOTABLE_SENSITIVITY = 1e-4;
 
-/** Everything but verdict and reason, which depend on the others. */
-export function describeCandidate(outcome: Outcome, data: BuildData, context: BuildContext): Account {
+/**
+ * Everything but verdict and reason, which depend on the others.
+ * @param source the evaluation of the source, which metrics are compared with
+ */
+export function describeCandidate(
+  outcome: Outcome,
+  source: Evaluation | undefined,
+  data: BuildData,
+  context: BuildContext,
+): Account {
   const { name, passes, subject, evaluation, measured } = outcome;
   const report: Omit<CandidateReport, 'verdict' | 'reason'> = {
     name,
     passes,
     digest: subject?.made.model.digest ?? null,
     size: subject?.examined.size ?? null,
-    accuracy: accuracyOf(evaluation),
+    metrics: metricsOf(name, evaluation, source, data, context.config.seed),
     latency: latencyOf(name, measured, context.config.seed),
     peakRssBytes: measured?.peakRssBytes ?? null,
     parity: evaluation?.parity ?? null,
@@ -53,18 +61,29 @@ export function describeCandidate(outcome: Outcome, data: BuildData, context: Bu
     outcome,
     report,
     relative: measured?.relative ?? null,
-    correct: evaluation?.correct ?? null,
+    primary: primaryOf(evaluation, data),
     batchable: subject !== undefined && isBatchable(subject.examined.signature),
   };
 }
 
-function accuracyOf(evaluation: Evaluation | undefined): Proportion | null {
-  const correct = evaluation?.correct ?? null;
-  if (correct === null || correct.length === 0) return null;
-  return wilson(
-    correct.reduce((sum, one) => sum + one, 0),
-    correct.length,
-  );
+function metricsOf(
+  name: string,
+  evaluation: Evaluation | undefined,
+  source: Evaluation | undefined,
+  { metrics, slices }: BuildData,
+  seed: number,
+): readonly MetricValue[] {
+  return metrics.flatMap((metric, i) => {
+    const own = evaluation?.kept[i];
+    const before = name === SOURCE_CANDIDATE ? null : (source?.kept[i] ?? null);
+    return own === undefined ? [] : [metricValue(metric, own, before, slices, seed)];
+  });
+}
+
+function primaryOf(evaluation: Evaluation | undefined, { metrics }: BuildData): Contender['primary'] {
+  const [metric] = metrics;
+  const kept = evaluation?.kept[0];
+  return metric === undefined || kept === undefined ? null : { metric, kept };
 }
 
 function latencyOf(name: string, measured: Measured | undefined, seed: number): Latency | null {

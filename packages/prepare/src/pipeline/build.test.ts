@@ -23,7 +23,7 @@ describe('build', () => {
     expect(result.release).toMatchObject({ name: 'tiny', version: 1 });
     const [source] = result.report.candidates;
     expect(source).toMatchObject({ name: 'source', verdict: 'winner', reason: 'the only candidate that passed' });
-    expect(source!.accuracy).toMatchObject({ value: 0.9, total: 200 });
+    expect(source!.metrics[0]).toMatchObject({ name: 'accuracy', value: { value: 0.9, rows: 200 } });
     expect(source!.latency!.p50Ms).toBeGreaterThan(0);
     expect(source!.peakRssBytes).toBeGreaterThan(1e6);
     expect(source!.parity).toMatchObject({ sqnrDb: null, argmaxAgreement: 1, rows: 200 });
@@ -65,7 +65,7 @@ describe('build', () => {
 
   it('chooses by the objective, and says what each objective would choose', async () => {
     const candidates = { pruned: [prune.magnitude({ rule: 'ratio', ratio: 0.75 })] };
-    const { report } = await build(project.config({ recipe: search(candidates), gates: { accuracyDrop: 0.9 } }));
+    const { report } = await build(project.config({ recipe: search(candidates), gates: { drop: 0.9 } }));
     // Zeros compress: as large on disk, smaller compressed.
     expect(report.choices.size).toBe('pruned');
     expect(report.choices.accuracy).toBe('source');
@@ -77,7 +77,7 @@ describe('build', () => {
 
   it('releases nothing when no candidate passes, and names the gate that came closest', async () => {
     const recipe = search({ pruned: [prune.magnitude({ rule: 'ratio', ratio: 0.9 })] });
-    const { report, release, failure, files } = await build(project.config({ recipe, gates: { accuracy: 0.95 } }));
+    const { report, release, failure, files } = await build(project.config({ recipe, gates: { metric: 0.95 } }));
     expect(release).toBeNull();
     expect(failure).toMatchObject({ code: 'GATE_FAILED', exitCode: 7 });
     expect(failure!.message).toContain('"source" came closest: accuracy 90.00 %, at least 95.00 %');
@@ -125,12 +125,12 @@ describe('build', () => {
     expect(report.rows).toEqual({ calibration: 0, evaluation: 0 });
     expect(report.choices).toMatchObject({ size: 'pruned', accuracy: null });
     for (const candidate of report.candidates) {
-      expect(candidate.accuracy).toBeNull();
+      expect(candidate.metrics).toEqual([]);
       expect(candidate.parity!.rows).toBe(32);
       expect(candidate.notes.join()).toContain('accuracy was not measured');
     }
     // A gate on what cannot be measured is not passed.
-    expect((await build(project.config({ data: {}, gates: { accuracy: 0.1 } }))).failure).toMatchObject({
+    expect((await build(project.config({ data: {}, gates: { metric: 0.1 } }))).failure).toMatchObject({
       code: 'GATE_FAILED',
     });
   });
@@ -141,7 +141,7 @@ describe('a model with a fixed batch', () => {
     const fixed = await makeProject(1);
     try {
       const { report, release } = await build(fixed.config());
-      expect(report.candidates[0]!.accuracy).toMatchObject({ value: 0.9, total: 200 });
+      expect(report.candidates[0]!.metrics[0]!.value).toMatchObject({ value: 0.9, rows: 200 });
       expect(release!.manifest.golden!.count).toBe(8);
       // Freed, it is as fast and can be served in batches: nothing else speaks for either.
       const recipe = search({ free: [batching.dynamic()] });

@@ -167,6 +167,8 @@ async function prepare(context: BuildContext): Promise<{ outcomes: readonly Outc
     else if (name === SOURCE_CANDIDATE) throw result;
     else outcomes.set(name, { name, passes: outcome.passes, error: result });
   }
-  const accounts = [...outcomes.values()].map((outcome) => describeCandidate(outcome, data, context));
+  const accounts = [...outcomes.values()].map((outcome) =>
+    describeCandidate(outcome, outcomes.get(SOURCE_CANDIDATE)?.evaluation, data, context),
+  );
   return { outcomes: [...outcomes.values()], report: settle(accounts, imported, data, context) };
 }

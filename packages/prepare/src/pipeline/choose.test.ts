@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { digitsReport } from '../testing/reports.ts';
+import { answers, digitsReport } from '../testing/reports.ts';
+import { createMetric } from '../validate/metrics/index.ts';
+import { metricValue } from '../validate/slices.ts';
 import { randomStream } from '@slipway/core';
 import { choose, type Contender, isMeasured, judge } from './choose.ts';
 
@@ -7,8 +9,8 @@ const random = randomStream(1);
 /** Rounds in which the model takes `ratio` times as long as the source, give or take two percent. */
 const rounds = (ratio: number): Float64Array =>
   Float64Array.from({ length: 15 }, () => ratio * (0.98 + 0.04 * random()));
-/** Ten thousand rows of which the first `wrong` are answered wrongly. */
-const answers = (wrong: number): Uint8Array => new Uint8Array(10_000).fill(1).fill(0, 0, wrong);
+const accuracy = createMetric({ metric: 'accuracy' }, { output: 'y', names: null });
+const ROWS = 10_000;
 
 interface Figures {
   readonly name: string;
@@ -22,6 +24,7 @@ interface Figures {
 function contender({ name, ratio, bytes, compressed = bytes, wrong = 100, batches = true }: Figures): Contender {
   const [base] = digitsReport().candidates;
   const { verdict: _verdict, reason: _reason, ...report } = base!;
+  const kept = answers(ROWS - wrong, ROWS);
   const versusSource = name === 'source' ? null : { ratio, low: ratio * 0.99, high: ratio * 1.01 };
   return {
     report: {
@@ -30,10 +33,10 @@ function contender({ name, ratio, bytes, compressed = bytes, wrong = 100, batche
       gates: [],
       size: { bytes, compressedBytes: compressed },
       latency: { ...report.latency!, p50Ms: ratio, versusSource },
-      accuracy: { ...report.accuracy!, value: 1 - wrong / 10_000 },
+      metrics: [metricValue(accuracy, kept, name === 'source' ? null : answers(ROWS - 100, ROWS), [], 0)],
     },
     relative: name === 'source' ? new Float64Array(15).fill(1) : rounds(ratio),
-    correct: answers(wrong),
+    primary: { metric: accuracy, kept },
     batchable: batches,
   };
 }
@@ -88,8 +91,8 @@ describe('choose', () => {
   it('says that what the objective looks at was not measured, and claims nothing', () => {
     const unmeasured = (one: Contender): Contender => ({
       ...one,
-      report: { ...one.report, accuracy: null },
-      correct: null,
+      report: { ...one.report, metrics: [] },
+      primary: null,
     });
     const same = unmeasured(source);
     const small = unmeasured(contender({ name: 'small', ratio: 1, bytes: 40 }));

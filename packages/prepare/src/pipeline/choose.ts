@@ -11,15 +11,20 @@ import {
   SOURCE_CANDIDATE,
   type Verdict,
 } from '@slipway/core';
-import { describeGate, formatBytes, formatChange, formatSpeed } from '../report/format.ts';
-import { type Difference, judgeAnswers, judgeRatio, ratioInterval } from '../validate/compare.ts';
+import { formatBytes, formatChange, formatSpeed } from '../report/format.ts';
+import { describeGate } from '../report/gates.ts';
+import { formatGap, primaryOf } from '../report/metrics.ts';
+import { type Difference, judgeRatio, ratioInterval } from '../validate/compare.ts';
+import { difference } from '../validate/difference.ts';
+import type { Kept } from '../validate/kept.ts';
+import type { Metric } from '../validate/metric.ts';
 
 /** What is known of a candidate beyond its report: the evidence behind the figures. */
 interface Evidence {
   /** Median time of every interleaved round, relative to the source in that round. */
   readonly relative: Float64Array | null;
-  /** 1 per row answered correctly. */
-  readonly correct: Uint8Array | null;
+  /** The primary metric, and what it keeps of every row. */
+  readonly primary: { readonly metric: Metric; readonly kept: Kept } | null;
 }
 
 export interface Contender extends Evidence {
@@ -44,31 +49,35 @@ export function compare(
   if (objective === 'size') {
     const [a, b] = [first.report.size, second.report.size];
     if (a === null || b === null) return 'same';
-    const difference = a.bytes - b.bytes || a.compressedBytes - b.compressedBytes;
-    return difference < 0 ? 'better' : difference > 0 ? 'worse' : 'same';
+    const larger = a.bytes - b.bytes || a.compressedBytes - b.compressedBytes;
+    return larger < 0 ? 'better' : larger > 0 ? 'worse' : 'same';
   }
   if (objective === 'latency') {
     const ratio = speedRatio(first, second, seed);
-    return ratio === null ? 'same' : NAMED[judgeRatio(ratio)].small;
+    return ratio === null ? 'same' : OF_TIME[judgeRatio(ratio)];
   }
-  if (first.correct === null || second.correct === null) return 'same';
-  return NAMED[judgeAnswers(first.correct, second.correct)].large;
+  if (first.primary === null || second.primary === null) return 'same';
+  const { metric, kept } = first.primary;
+  // Against the source it is in the report already; a bootstrap takes its time.
+  const known = second.report.name === SOURCE_CANDIDATE ? primaryOf(first.report)?.versusSource : null;
+  return (known ?? difference(metric, kept, second.primary.kept, seed))?.verdict ?? 'same';
 }
 
-/** What a difference means where a small, and where a large value is wanted. */
-const NAMED: Readonly<
-  Record<Difference, { readonly small: 'better' | 'worse' | 'same'; readonly large: 'better' | 'worse' | 'same' }>
-> = {
-  less: { small: 'better', large: 'worse' },
-  greater: { small: 'worse', large: 'better' },
-  indistinguishable: { small: 'same', large: 'same' },
+/** What a difference means where a small value is wanted. */
+const OF_TIME: Readonly<Record<Difference, 'better' | 'worse' | 'same'>> = {
+  less: 'better',
+  greater: 'worse',
+  indistinguishable: 'same',
 };
 
 /** Smaller is better, for putting equals in an order. */
 function figure(objective: Objective, { report }: Contender): number {
   if (objective === 'size') return report.size?.bytes ?? Infinity;
   if (objective === 'latency') return report.latency?.p50Ms ?? Infinity;
-  return -(report.accuracy?.value ?? -Infinity);
+  const metric = primaryOf(report);
+  const value = metric?.value?.value ?? Number.NaN;
+  if (Number.isNaN(value)) return Infinity;
+  return metric?.better === 'lower' ? value : -value;
 }
 
 /** True when there is a figure for what the objective looks at. */
@@ -123,7 +132,9 @@ export interface Judged {
   readonly reason: string;
 }
 
-const DIMENSION: Readonly<Record<Objective, string>> = { latency: 'speed', size: 'size', accuracy: 'accuracy' };
+/** What an objective looks at, in the words of the report. */
+const dimension = (objective: Objective, { report }: Contender): string =>
+  objective === 'latency' ? 'speed' : objective === 'size' ? 'size' : (primaryOf(report)?.name ?? 'accuracy');
 
 /** What a batchable model has over an equal one that is not. */
 const TAKES_BATCHES = 'takes any number of rows per call';
@@ -144,7 +155,7 @@ export function judge(
   const equal =
     winner !== null && winner !== source && passed.includes(source) && winner.batchable && !source.batchable;
   if (equal && compare(objective, winner, source, seed) === 'same') {
-    const alike = `${DIMENSION[objective]} is not distinguishable from source`;
+    const alike = `${dimension(objective, source)} is not distinguishable from source`;
     if (contender === winner) return { verdict: 'winner', reason: `${alike}, and it ${TAKES_BATCHES}` };
     if (contender === source) {
       const { name } = winner.report;
@@ -161,16 +172,19 @@ const UNIMPROVED: Readonly<Record<Objective, string>> = {
   accuracy: 'no pass made it measurably more accurate',
 };
 
+const FIRST: Readonly<Record<Objective, string>> = {
+  latency: 'fastest',
+  size: 'smallest',
+  accuracy: 'most accurate',
+};
+
 function whyItWon(objective: Objective, winner: Contender, source: Contender, passed: readonly Contender[]): string {
   if (passed.length > 1 && !isMeasured(objective, winner)) {
     return `${objective} was not measured${winner === source ? ', so nothing is known to be better' : '; the smallest'}`;
   }
   if (winner === source) return passed.length === 1 ? 'the only candidate that passed' : UNIMPROVED[objective];
   const against = advantage(objective, winner, source);
-  const only =
-    passed.length === 1
-      ? 'the only candidate that passed'
-      : { latency: 'fastest', size: 'smallest', accuracy: 'most accurate' }[objective];
+  const only = passed.length === 1 ? 'the only candidate that passed' : FIRST[objective];
   return against === null ? only : `${only}: ${against}`;
 }
 
@@ -186,10 +200,10 @@ function advantage(objective: Objective, { report }: Contender, source: Contende
     if (own.bytes !== reference.bytes) return `${formatChange(own.bytes, reference.bytes)} against source`;
     return `as large as source on disk, ${formatChange(own.compressedBytes, reference.compressedBytes)} compressed`;
   }
-  const [own, reference] = [report.accuracy, source.report.accuracy];
-  if (own === null || reference === null) return null;
-  const points = (own.value - reference.value) * 100;
-  return `${points < 0 ? '−' : '+'}${Math.abs(points).toFixed(2)} points against source`;
+  const [own, reference] = [primaryOf(report), primaryOf(source.report)];
+  const change = (own?.value?.value ?? Number.NaN) - (reference?.value?.value ?? Number.NaN);
+  if (own === null || Number.isNaN(change)) return null;
+  return `${change < 0 ? '−' : '+'}${formatGap(change, own.unit)} against source`;
 }
 
 function whyNot(
@@ -211,9 +225,9 @@ function whyNot(
     }
     return `passed, but is larger than ${name} (${formatBytes(own.bytes)} against ${formatBytes(best.bytes)})`;
   }
-  const what = DIMENSION[objective];
+  const what = dimension(objective, source);
   if (relation === 'same') {
-    const known = objective === 'latency' ? contender.relative !== null : contender.correct !== null;
+    const known = objective === 'latency' ? contender.relative !== null : isMeasured(objective, contender);
     return known ? `passed; ${what} is not distinguishable from source` : `passed; ${what} was not measured`;
   }
   const against = advantage(objective, contender, source);

@@ -1,9 +1,20 @@
 /** The rows of a build: calibration and evaluation data, or generated rows when there are none, checked before anything is run. */
-import { type Dataset, fail, findOverlap, fixedBatch, loadDataset, type Signature } from '@slipway/core';
+import {
+  type Dataset,
+  fail,
+  findOverlap,
+  fixedBatch,
+  loadDataset,
+  type MetricSpec,
+  type Signature,
+} from '@slipway/core';
 import type { Imported } from '../import/import.ts';
-import { expectedAnswers } from '../validate/accuracy.ts';
 import { generateRows } from '../validate/generated.ts';
+import type { Metric } from '../validate/metric.ts';
+import { createMetric } from '../validate/metrics/index.ts';
+import { type Slice, slicesOf } from '../validate/slices.ts';
 import type { BuildContext } from './context.ts';
+import { checkMetricGates, specsFor } from './metrics.ts';
 
 /** Rows made up when nobody gave any. */
 const GENERATED_ROWS = 32;
@@ -14,8 +25,10 @@ export interface BuildData {
   readonly evaluation: Dataset;
   /** The evaluation rows were made up: they say nothing about accuracy. */
   readonly generated: boolean;
-  /** The answer of every evaluation row, or null without labels. */
-  readonly expected: readonly (number | string)[] | null;
+  /** What is measured on them, the primary metric first, and the entries of the config they come from. */
+  readonly metrics: readonly Metric[];
+  readonly specs: readonly MetricSpec[];
+  readonly slices: readonly Slice[];
   /** The output that is read as the answer. */
   readonly output: string;
 }
@@ -41,13 +54,20 @@ export async function loadData({ signature }: Imported, { config, tell }: BuildC
   }
   const output = answerOutput(signature, sources.output);
   checkLabels(signature, output, config.labels, config.file);
-  const expected = labels === null ? null : expectedAnswers(labels, rowCount, config.labels);
+  const specs = specsFor(sources.metrics, { labelled: labels !== null, generated: given === null });
+  const names = config.labels;
+  const slices =
+    specs.length === 0 ? [] : slicesOf(evaluation, { wanted: sources.slices, group: sources.group, names });
+  const metrics = specs.map((spec) => createMetric(spec, { output, names }));
+  checkMetricGates(config, metrics, slices);
   tell('data', null, `${rowCount} rows`, 1);
   return {
     calibration,
     evaluation,
     generated: given === null,
-    expected,
+    metrics,
+    specs,
+    slices,
     output,
   };
 }

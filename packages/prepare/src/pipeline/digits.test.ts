@@ -29,7 +29,7 @@ describe.skipIf(!existsSync(DATA))('digits (needs ../shared/data/mnist)', () => 
       data: { calibration: rows(0, 200), evaluation: rows(1000, 10_000) },
       recipe,
       objective: 'size' as const,
-      gates: { accuracyDrop: 0.01 },
+      gates: { drop: 0.01 },
       measure: { iterations: 30 },
     };
     result = await build(compileConfig(config, path.join(directory, 'slipway.config.ts')));
@@ -39,17 +39,17 @@ describe.skipIf(!existsSync(DATA))('digits (needs ../shared/data/mnist)', () => 
   const candidate = (name: string) => result.report.candidates.find((each) => each.name === name)!;
 
   it('classifies 98.93 % of 9,000 images, as ONNX Runtime does from Python', () => {
-    expect(candidate('source').accuracy).toMatchObject({ correct: 8904, total: 9000 });
+    expect(candidate('source').metrics[0]!.value).toMatchObject({ value: 8904 / 9000, rows: 9000 });
   });
 
   it('rejects pruning by the mean, which leaves 97.60 %, by its gate', () => {
-    expect(candidate('pruned')).toMatchObject({ verdict: 'failed', accuracy: { correct: 8784 } });
+    expect(candidate('pruned')).toMatchObject({ verdict: 'failed', metrics: [{ value: { value: 8784 / 9000 } }] });
     expect(candidate('pruned').reason).toContain('accuracy drop 1.33 points');
   });
 
   it('keeps the accuracy in 8 bits at half the size, and releases that when size is the objective', () => {
     const quantized = candidate('int8-static');
-    expect(quantized.accuracy!.value).toBeGreaterThan(0.988);
+    expect(quantized.metrics[0]!.value!.value).toBeGreaterThan(0.988);
     expect(quantized.size!.bytes).toBeLessThan(0.5 * candidate('source').size!.bytes);
     expect(quantized.parity!.sqnrDb).toBeGreaterThan(25);
     expect(result.report.choices.size).toBe('int8-static');

@@ -2,16 +2,19 @@
  * Examine a candidate: what it takes and gives, its golden samples, its size and the zeros in its layers; then what it answers on
  * the evaluation rows. All of it depends on nothing but the model, the rows and the tools, so all of it is cached.
  */
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import {
   asSlipwayError,
   createDataset,
+  fail,
   type LayerSparsity,
   type Parity,
   type Signature,
   type Size,
+  readNpz,
   SlipwayError,
+  tensor,
   writeNpz,
 } from '@slipway/core';
 import type { Model } from '@slipway/onnx';
@@ -19,6 +22,8 @@ import type { Runner } from '@slipway/runtime';
 import { withScalars } from '../import/scalars.ts';
 import { type Evaluation, evaluateAll } from '../validate/evaluate.ts';
 import { recordGolden } from '../validate/golden.ts';
+import type { Kept } from '../validate/kept.ts';
+import { identityOf } from '../validate/metrics/custom.ts';
 import { measureSize } from '../validate/size.ts';
 import { measureSparsity } from '../validate/sparsity.ts';
 import type { Made } from './candidate.ts';
@@ -29,6 +34,7 @@ import type { Runners } from './runners.ts';
 
 /** Raised when the same model and rows would be examined to another result. */
 const EXAMINE_VERSION = 1;
+const EVALUATE_VERSION = 2;
 export const GOLDEN_FILE = 'golden.npz';
 
 export interface Examined {
@@ -79,10 +85,11 @@ export async function examine(made: Made, data: BuildData, runners: Runners, con
   return { ...value, directory };
 }
 
+/** Beside the parity: what metrics keep, as an archive of two arrays for each. */
+const KEPT_FILE = 'kept.npz';
+
 interface StoredEvaluation {
   readonly parity: Parity;
-  /** Base64 of one byte per row. */
-  readonly correct: string | null;
 }
 
 /** Evaluate those of `all` (the source first) that have not been, beside the source. Errors are per candidate. */
@@ -95,13 +102,15 @@ export async function evaluate(
   const { cache, tools, session, signal } = context;
   const [source] = all;
   if (source === undefined) return new Map();
+  const metrics = await Promise.all(data.specs.map(identityOf));
   const materialOf = (made: Made) => ({
-    version: EXAMINE_VERSION,
+    version: EVALUATE_VERSION,
     model: made.model.digest,
     source: source.model.digest,
     rows: data.evaluation.digest,
     names: context.config.labels,
     output: data.output,
+    metrics,
     threads: session.threads,
     tools,
   });
@@ -110,7 +119,7 @@ export async function evaluate(
   for (const made of all) {
     const found = await cache.find<StoredEvaluation>('evaluation', materialOf(made));
     if (found === null) missing.push(made);
-    else results.set(made.name, restore(found.value));
+    else results.set(made.name, await restore(found.value, found.directory, data.metrics.length));
   }
   if (missing.length === 0) return results;
   const open = (made: Made): Promise<Runner> => runners.get(made.name, path.join(made.directory, MODEL_FILE));
@@ -127,7 +136,7 @@ export async function evaluate(
   }
   const evaluated = await evaluateAll(reference, others, {
     dataset: data.evaluation,
-    expected: data.expected,
+    metrics: data.metrics,
     output: data.output,
     signal,
     onRows: (done, total) =>
@@ -143,16 +152,30 @@ export async function evaluate(
     if (result === undefined) continue;
     results.set(made.name, result);
     if (!(result instanceof SlipwayError)) {
-      await cache.stage('evaluation', materialOf(made), () => Promise.resolve(store(result)));
+      await cache.stage('evaluation', materialOf(made), (into) => store(result, into));
     }
   }
   return results;
 }
 
-function store({ parity, correct }: Evaluation): StoredEvaluation {
-  return { parity, correct: correct === null ? null : Buffer.from(correct).toString('base64') };
+async function store({ parity, kept }: Evaluation, into: string): Promise<StoredEvaluation> {
+  const arrays = kept.flatMap(({ values, starts }, i) => [
+    [`values${i}`, tensor('float64', [values.length], values)] as const,
+    [`starts${i}`, tensor('uint32', [starts.length], starts)] as const,
+  ]);
+  await writeFile(path.join(into, KEPT_FILE), writeNpz(arrays));
+  return { parity };
 }
 
-function restore({ parity, correct }: StoredEvaluation): Evaluation {
-  return { parity, correct: correct === null ? null : new Uint8Array(Buffer.from(correct, 'base64')) };
+async function restore({ parity }: StoredEvaluation, directory: string, metrics: number): Promise<Evaluation> {
+  const file = path.join(directory, KEPT_FILE);
+  const arrays = readNpz(await readFile(file), file);
+  const kept = Array.from({ length: metrics }, (_, i): Kept => {
+    const [values, starts] = [arrays.get(`values${i}`), arrays.get(`starts${i}`)];
+    if (values?.dtype !== 'float64' || starts?.dtype !== 'uint32') {
+      throw fail('INTERNAL', { problem: `${file} lacks what metric ${i} kept` });
+    }
+    return { rows: starts.data.length - 1, values: values.data, starts: starts.data };
+  });
+  return { parity, kept };
 }

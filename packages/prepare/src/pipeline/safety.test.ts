@@ -21,7 +21,7 @@ afterEach(() => project.remove());
 
 const inside = (...parts: string[]): string => path.join(project.directory, '.slipway', ...parts);
 const recipe = [prune.magnitude({ rule: 'ratio', ratio: 0.5 })];
-const options = () => project.config({ recipe, gates: { accuracyDrop: 0.9 } });
+const options = () => project.config({ recipe, gates: { drop: 0.9 } });
 
 interface Ended {
   readonly signal: NodeJS.Signals | null;

@@ -66,7 +66,7 @@ export function settle(
     host: hostFacts(),
     tools: { ...tools, zstd: compressorName() },
     signature: imported.signature,
-    metric: config.data.metric,
+    metrics: data.metrics.map((metric) => metric.name),
     objective: config.objective,
     gates: config.gates,
     choices: Object.fromEntries(OBJECTIVES.map(named)) as Report['choices'],

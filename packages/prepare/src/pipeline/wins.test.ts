@@ -17,7 +17,7 @@ function contender({ passes = [], bytes = 100, zstd = 100, ratio = 1 }: Figures)
   const versusSource = { ratio, low: ratio * 0.99, high: ratio * 1.01 };
   const latency = { ...report.latency!, versusSource };
   const size = { bytes, compressedBytes: zstd };
-  return { report: { ...report, passes, size, latency }, relative: null, correct: null, batchable: true };
+  return { report: { ...report, passes, size, latency }, relative: null, primary: null, batchable: true };
 }
 
 const source = contender({});

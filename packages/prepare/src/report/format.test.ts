@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { describeGate, formatAccuracy, formatBytes, formatChange, formatMs, formatSpeed } from './format.ts';
+import { formatBytes, formatChange, formatMs, formatSpeed } from './format.ts';
+import { describeGate } from './gates.ts';
 
 describe('numbers for people', () => {
   it.each([
@@ -29,13 +30,8 @@ describe('numbers for people', () => {
     expect(formatSpeed(0.25)).toBe('4.0× faster');
   });
 
-  it('says accuracy with half its interval', () => {
-    const accuracy = { value: 0.9893, low: 0.987, high: 0.991, confidence: 0.95, correct: 8904, total: 9000 };
-    expect(formatAccuracy(accuracy)).toBe('98.93 ±0.20 %');
-  });
-
   it('says what a gate wanted', () => {
-    const gate = { gate: 'p99Ms', bound: 5, actual: 6.1, passed: false } as const;
+    const gate = { gate: 'p99Ms', of: null, bound: 5, actual: 6.1, passed: false } as const;
     expect(describeGate(gate)).toBe('p99 latency 6.10 ms, at most 5.00 ms');
     expect(describeGate({ ...gate, actual: null })).toBe('p99 latency not measured, at most 5.00 ms');
   });

@@ -1,5 +1,4 @@
 /** Numbers for people: the same figure reads the same in the terminal, the page and the reasons. */
-import type { GateResult, Proportion } from '@slipway/core';
 
 const UNITS = ['B', 'KB', 'MB', 'GB', 'TB'] as const;
 
@@ -25,11 +24,6 @@ export function formatMs(ms: number): string {
 /** `98.93 %` */
 export function formatShare(share: number, digits = 2): string {
   return `${(share * 100).toFixed(digits)} %`;
-}
-
-/** `98.93 ±0.21 %`: half the width of the interval, in percentage points. */
-export function formatAccuracy(accuracy: Proportion): string {
-  return `${(accuracy.value * 100).toFixed(2)} ±${(50 * (accuracy.high - accuracy.low)).toFixed(2)} %`;
 }
 
 /** A change against a reference: `−51 %`, `+3 %`, `±0 %`, and `×91` where percentages stop telling. */
@@ -62,39 +56,11 @@ export function significant(value: number, digits = 3): string {
   return value.toFixed(Math.max(0, Math.min(6, digits - whole)));
 }
 
-interface GateText {
-  readonly label: string;
-  /** Whether the bound is a largest or a smallest value. */
-  readonly bound: 'at most' | 'at least';
-  readonly format: (value: number) => string;
-}
-
-const points = (value: number): string => `${(value * 100).toFixed(2)} points`;
-const decibels = (value: number): string => (value >= NO_NOISE_DB ? 'no noise' : `${value.toFixed(1)} dB`);
+export const points = (value: number): string => `${(value * 100).toFixed(2)} points`;
+export const decibels = (value: number): string => (value >= NO_NOISE_DB ? 'no noise' : `${value.toFixed(1)} dB`);
 
 /** Stands for the infinite ratio of identical outputs, which JSON cannot say. */
 export const NO_NOISE_DB = 999;
-
-export const GATES: Readonly<Record<GateResult['gate'], GateText>> = {
-  accuracyDrop: { label: 'accuracy drop', bound: 'at most', format: points },
-  accuracy: { label: 'accuracy', bound: 'at least', format: formatShare },
-  p50Ms: { label: 'p50 latency', bound: 'at most', format: formatMs },
-  p99Ms: { label: 'p99 latency', bound: 'at most', format: formatMs },
-  slowdown: { label: 'time against source', bound: 'at most', format: (value) => `${significant(value)}×` },
-  bytes: { label: 'size', bound: 'at most', format: formatBytes },
-  compressedBytes: { label: 'compressed size', bound: 'at most', format: formatBytes },
-  peakRssBytes: { label: 'peak memory', bound: 'at most', format: formatBytes },
-  sqnrDb: { label: 'SQNR', bound: 'at least', format: decibels },
-  cosine: { label: 'cosine similarity', bound: 'at least', format: (value) => value.toFixed(5) },
-  argmaxAgreement: { label: 'same class as source', bound: 'at least', format: formatShare },
-};
-
-/** `p99 latency 6.10 ms, at most 5.00 ms` */
-export function describeGate(result: GateResult): string {
-  const { label, bound, format } = GATES[result.gate];
-  const actual = result.actual === null ? 'not measured' : format(result.actual);
-  return `${label} ${actual}, ${bound} ${format(result.bound)}`;
-}
 
 /** `Intel(R) Xeon(R) CPU @ 2.70GHz` without what only a lawyer reads. */
 export function formatCpu(model: string): string {

@@ -14,18 +14,22 @@ describe('the terminal table', () => {
         no pass made it measurably faster
       ✗ pruned        26.5 KB  12.1 KB  97.60 ±0.32 %  30.3 µs  42.4 µs  failed
         accuracy drop 1.33 points, at most 1.00 points
+        accuracy: worse by 1.33 points (95 % 1.12 to 1.59, p < 0.001)
       ✓ int8-static   12.9 KB  9.40 KB  98.92 ±0.21 %  58.1 µs  81.3 µs  passed
         passed, but is 1.9× slower than source
+        accuracy: no difference shown (p = 1.0)
       ✓ int8-dynamic  11.5 KB  8.90 KB  98.96 ±0.21 %   138 µs   193 µs  passed
         passed, but is 4.6× slower than source
+        accuracy: no difference shown (p = 0.50)
 
       The objective decides: latency → source, size → int8-dynamic, accuracy → source."
     `);
   });
 
   it('never exceeds the width it is given, down to where it must', () => {
+    const report = digitsReport();
     for (let width = 24; width <= 160; width++) {
-      const lines = renderReport(digitsReport(), { width, color: false }).split('\n');
+      const lines = renderReport(report, { width, color: false }).split('\n');
       expect(Math.max(...lines.map(textWidth)), `width ${width}`).toBeLessThanOrEqual(width);
     }
   });

@@ -3,7 +3,8 @@
  * important first, before anything is cut; reasons wrap under their candidate.
  */
 import type { CandidateReport, Report, Verdict } from '@slipway/core';
-import { formatAccuracy, formatBytes, formatCount, formatCpu, formatMs } from './format.ts';
+import { formatBytes, formatCount, formatCpu, formatMs } from './format.ts';
+import { formatEstimate, metricNotes, primaryOf } from './metrics.ts';
 import { pad, type Style, styles, textWidth, truncate, wrap } from './text.ts';
 
 export interface TableOptions {
@@ -28,6 +29,9 @@ interface Column {
   readonly cell: (candidate: CandidateReport) => string;
 }
 
+/** The title of the column of the primary metric stands for its name. */
+const METRIC = 'accuracy';
+
 const COLUMNS: readonly Column[] = [
   { title: 'candidate', expendable: 0, align: 'left', cell: (c) => `${MARK[c.verdict].glyph} ${c.name}` },
   { title: 'size', expendable: 2, align: 'right', cell: (c) => (c.size === null ? '–' : formatBytes(c.size.bytes)) },
@@ -38,10 +42,14 @@ const COLUMNS: readonly Column[] = [
     cell: (c) => (c.size === null ? '–' : formatBytes(c.size.compressedBytes)),
   },
   {
-    title: 'accuracy',
+    title: METRIC,
     expendable: 1,
     align: 'right',
-    cell: (c) => (c.accuracy === null ? '–' : formatAccuracy(c.accuracy)),
+    cell: (c) => {
+      const metric = primaryOf(c);
+      const value = metric?.value ?? null;
+      return metric === null || value === null ? '–' : formatEstimate(value, metric.unit);
+    },
   },
   { title: 'p50', expendable: 3, align: 'right', cell: (c) => (c.latency === null ? '–' : formatMs(c.latency.p50Ms)) },
   { title: 'p99', expendable: 4, align: 'right', cell: (c) => (c.latency === null ? '–' : formatMs(c.latency.p99Ms)) },
@@ -59,7 +67,7 @@ export function renderReport(report: Report, options: TableOptions): string {
   return [
     ...heading(report, width, style),
     '',
-    ...table(report.candidates, width, style),
+    ...table(report, width, style),
     '',
     ...footer(report, width, style),
   ].join('\n');
@@ -75,8 +83,8 @@ function heading(report: Report, width: number, style: Style): string[] {
   const rows = report.rows.evaluation;
   const measured = [
     `objective ${report.objective}`,
-    report.candidates.some((c) => c.accuracy !== null)
-      ? `${report.metric} on ${formatCount(rows)} rows`
+    report.candidates.some((c) => c.metrics.length > 0)
+      ? `${report.metrics.join(', ')} on ${formatCount(rows)} rows`
       : 'accuracy not measured',
     `${report.host.cores} ${report.host.cores === 1 ? 'core' : 'cores'}`,
     report.host.engine,
@@ -87,8 +95,11 @@ function heading(report: Report, width: number, style: Style): string[] {
   return [named, style.dim(truncate(measured.join(' · '), width))];
 }
 
-function table(candidates: readonly CandidateReport[], width: number, style: Style): string[] {
-  const columns = fit(candidates, width);
+function table({ candidates, metrics }: Report, width: number, style: Style): string[] {
+  const named = COLUMNS.map((column) =>
+    column.title === METRIC ? { ...column, title: metrics[0] ?? METRIC } : column,
+  );
+  const columns = fit(named, candidates, width);
   const widths = columns.map((column) => columnWidth(column, candidates));
   const spare = width - widths.slice(1).reduce((sum, w) => sum + w + GAP.length, 0);
   widths[0] = Math.max(Math.min(MIN_NAME, spare), Math.min(widths[0] ?? 0, spare));
@@ -101,7 +112,9 @@ function table(candidates: readonly CandidateReport[], width: number, style: Sty
   for (const candidate of candidates) {
     const paint = style[MARK[candidate.verdict].style];
     lines.push(paint(truncate(line(columns.map((column) => column.cell(candidate))), width)));
-    lines.push(...wrap(candidate.reason, width - 2).map((text) => `  ${style.dim(text)}`));
+    for (const text of [candidate.reason, ...metricNotes(candidate)]) {
+      lines.push(...wrap(text, width - 2).map((part) => `  ${style.dim(part)}`));
+    }
   }
   return lines;
 }
@@ -110,8 +123,8 @@ const columnWidth = (column: Column, candidates: readonly CandidateReport[]): nu
   Math.max(textWidth(column.title), ...candidates.map((candidate) => textWidth(column.cell(candidate))));
 
 /** The columns there is room for. */
-function fit(candidates: readonly CandidateReport[], width: number): readonly Column[] {
-  let columns = COLUMNS;
+function fit(all: readonly Column[], candidates: readonly CandidateReport[], width: number): readonly Column[] {
+  let columns = all;
   const needed = (): number =>
     columns.reduce((sum, column, i) => {
       const own = columnWidth(column, candidates);

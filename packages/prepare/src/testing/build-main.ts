@@ -11,7 +11,7 @@ const config = compileConfig(
     data: { evaluation: 'evaluation.npz' },
     recipe: [prune.magnitude({ rule: 'ratio', ratio: 0.5 })],
     objective: 'size',
-    gates: { accuracyDrop: 0.9 },
+    gates: { drop: 0.9 },
     measure: { iterations: 10, warmup: 0, threads: 1 },
   },
   path.join(directory, 'slipway.config.ts'),

@@ -1,7 +1,9 @@
 /** A report as the digits example gives it, for tests of what is made of reports. */
 import type { CandidateReport, Report } from '@slipway/core';
 import { digestOf } from '@slipway/core';
-import { wilson } from '../validate/interval.ts';
+import { difference, estimate } from '../validate/difference.ts';
+import { keeper, type Kept } from '../validate/kept.ts';
+import { createMetric } from '../validate/metrics/index.ts';
 
 type Figures = Pick<CandidateReport, 'name' | 'passes' | 'verdict' | 'reason' | 'notes' | 'gates'> & {
   readonly bytes: number;
@@ -19,6 +21,22 @@ const LAYERS: readonly (readonly [string, string, number])[] = [
   ['Parameter193_reshape1', 'MatMul', 2560],
 ];
 
+const accuracy = createMetric({ metric: 'accuracy' }, { output: 'y', names: null });
+
+/** Of `total` rows the first are answered correctly. */
+export function answers(correct: number, total: number): Kept {
+  const kept = keeper();
+  for (let row = 0; row < total; row++) kept.add([row < correct ? 1 : 0]);
+  return kept.finish();
+}
+
+function metricOf({ name, correct }: Figures): CandidateReport['metrics'][number] {
+  const own = answers(correct, 9000);
+  const versusSource = name === 'source' ? null : difference(accuracy, own, answers(8904, 9000), 0);
+  const { unit, better } = accuracy;
+  return { name: 'accuracy', unit, better, value: estimate(accuracy, own, 0), versusSource, slices: [] };
+}
+
 function candidate(f: Figures): CandidateReport {
   const versusSource = f.ratio === null ? null : { ratio: f.ratio, low: f.ratio * 0.97, high: f.ratio * 1.04 };
   return {
@@ -28,7 +46,7 @@ function candidate(f: Figures): CandidateReport {
     reason: f.reason,
     digest: digestOf(f.name),
     size: { bytes: f.bytes, compressedBytes: f.zstd },
-    accuracy: wilson(f.correct, 9000),
+    metrics: [metricOf(f)],
     latency: {
       p50Ms: f.p50,
       p90Ms: f.p50 * 1.1,
@@ -54,9 +72,10 @@ function candidate(f: Figures): CandidateReport {
   };
 }
 
+const ACCURACY = { metric: 'accuracy', unit: 'share', better: 'higher', slice: null, evidence: 'estimate' } as const;
 const drop = (actual: number, passed: boolean): CandidateReport['gates'] => [
-  { gate: 'accuracyDrop', bound: 0.01, actual, passed },
-  { gate: 'p99Ms', bound: 5, actual: 0.08, passed: true },
+  { gate: 'drop', of: ACCURACY, bound: 0.01, actual, passed },
+  { gate: 'p99Ms', of: null, bound: 5, actual: 0.08, passed: true },
 ];
 
 export function digitsReport(): Report {
@@ -79,9 +98,9 @@ export function digitsReport(): Report {
       inputs: [{ name: 'Input3', dtype: 'float32', shape: ['batch', 1, 28, 28] }],
       outputs: [{ name: 'Plus214_Output_0', dtype: 'float32', shape: ['batch', 10] }],
     },
-    metric: 'accuracy',
+    metrics: ['accuracy'],
     objective: 'latency',
-    gates: { accuracyDrop: 0.01, p99Ms: 5 },
+    gates: { drop: 0.01, p99Ms: 5 },
     choices: { latency: 'source', size: 'int8-dynamic', accuracy: 'source' },
     winner: 'source',
     release: { digest: digestOf('release'), version: 3 },

@@ -19,5 +19,7 @@ describe('class axis', () => {
   it('takes the first of equal largest values, and never NaN', () => {
     const value = tensor('float32', [3, 3], Float32Array.of(1, 5, 5, NaN, -1, -2, 7, 0, 7));
     expect([...argmaxRows(value, 3)]).toEqual([1, 1, 0]);
+    const nothing = tensor('float32', [2, 2], Float32Array.of(NaN, NaN, -Infinity, -Infinity));
+    expect([...argmaxRows(nothing, 2)]).toEqual([-1, 0]);
   });
 });

@@ -12,17 +12,18 @@ export function classAxis(shape: readonly number[], rows: number): number | null
   return wide.length === 1 && wide[0] !== undefined && wide[0] > 1 ? wide[0] : null;
 }
 
-/** Index of the largest value of each row; the first of equals, as NumPy does. NaN is never the largest. */
+/** Index of the largest value of each row; the first of equals, as NumPy does. NaN is never the largest: of nothing else, −1. */
 export function argmaxRows(value: Tensor, rows: number): Int32Array {
   const best = new Int32Array(rows);
   if (value.dtype === 'string') return best;
+  best.fill(-1);
   const width = value.data.length / rows;
   const read = floatReader(value);
   for (let row = 0; row < rows; row++) {
     let largest = -Infinity;
     for (let column = 0; column < width; column++) {
       const candidate = read(row * width + column);
-      if (candidate > largest) {
+      if (candidate > largest || (candidate === largest && best[row] === -1)) {
         largest = candidate;
         best[row] = column;
       }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { judgeAnswers, judgeRatio, mcnemar, ratioInterval } from './compare.ts';
+import { judgeRatio, mcnemar, ratioInterval } from './compare.ts';
 import { randomStream } from '@slipway/core';
 
 /** Rounds of a machine whose speed wanders: both models are hit alike, each with a little noise of its own. */
@@ -61,13 +61,5 @@ describe('mcnemar', () => {
       }),
       { numRuns: 30 },
     );
-  });
-
-  it('judges only by the rows two models disagree on', () => {
-    const many = new Uint8Array(10_000).fill(1);
-    const fewer = many.slice().fill(0, 0, 100);
-    expect(judgeAnswers(many, fewer)).toBe('greater');
-    expect(judgeAnswers(fewer, many)).toBe('less');
-    expect(judgeAnswers(many, many.slice().fill(0, 0, 5))).toBe('indistinguishable');
   });
 });

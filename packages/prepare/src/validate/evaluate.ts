@@ -5,23 +5,31 @@
  * A candidate that fails is left out from then on and its error kept: one broken candidate must not cost the others
  * their measurements. When the source fails there is nothing to compare with, and the evaluation fails.
  */
-import { asSlipwayError, type Dataset, type Parity, SlipwayError, type Tensors } from '@slipway/core';
+import {
+  asSlipwayError,
+  type Dataset,
+  type MetricCall,
+  type Parity,
+  rows,
+  SlipwayError,
+  type Tensors,
+} from '@slipway/core';
 import type { Runner } from '@slipway/runtime';
-import { correctRows } from './accuracy.ts';
 import { callSize, type Chunk, chunksOf, runChunk } from './calls.ts';
+import { keeper, type Kept } from './kept.ts';
+import type { Metric, Reader } from './metric.ts';
 import { type ParityMeter, parityMeter } from './parity.ts';
 
 export interface Evaluation {
   readonly parity: Parity;
-  /** 1 for each evaluated row that was answered correctly; null without labels. */
-  readonly correct: Uint8Array | null;
+  /** What each metric keeps of the rows, in the order of the metrics. */
+  readonly kept: readonly Kept[];
 }
 
 export interface EvaluateOptions {
   readonly dataset: Dataset;
-  /** Expected answer per row, or null when there are no labels. */
-  readonly expected: readonly (number | string)[] | null;
-  /** The output that is read as the answer. */
+  readonly metrics: readonly Metric[];
+  /** The output whose predicted class is compared with that of the source. */
   readonly output: string;
   readonly signal: AbortSignal;
   readonly onRows: (done: number, total: number) => void;
@@ -36,23 +44,26 @@ export async function evaluateAll(
   options: EvaluateOptions,
 ): Promise<ReadonlyMap<string, Evaluation | SlipwayError>> {
   const { dataset, signal, onRows } = options;
-  const reference = meterFor('source', options);
-  const meters = new Map([...candidates.keys()].map((name) => [name, meterFor(name, options)]));
   const failed = new Map<string, SlipwayError>();
   const size = callSize(source.signature, dataset);
+  let readers: readonly Reader[] | undefined;
+  const readersFor = (first: MetricCall): readonly Reader[] =>
+    (readers ??= options.metrics.map((metric) => metric.reader(first)));
+  const reference = meterFor('source', options, readersFor);
+  const meters = new Map([...candidates.keys()].map((name) => [name, meterFor(name, options, readersFor)]));
   for (const chunk of chunksOf(dataset, size)) {
     signal.throwIfAborted();
     const running = [...meters].filter(([name]) => !failed.has(name));
     const outputs = runChunk(source, chunk);
     const others = running.map(([name]) => settled(runChunk(candidates.get(name) ?? source, chunk)));
     const expected = await outputs;
-    reference.add(chunk, expected, expected);
+    await reference.add(chunk, expected, expected);
     for (const [i, [name, meter]] of running.entries()) {
       const actual = await others[i];
       if (actual === undefined) continue;
       try {
         if (actual instanceof SlipwayError) throw actual;
-        meter.add(chunk, expected, actual);
+        await meter.add(chunk, expected, actual);
       } catch (error) {
         failed.set(name, asSlipwayError(error));
       }
@@ -70,28 +81,32 @@ async function settled(outputs: Promise<Tensors[]>): Promise<Tensors[] | Slipway
 }
 
 interface Meter {
-  add(chunk: Chunk, source: readonly Tensors[], own: readonly Tensors[]): void;
+  add(chunk: Chunk, source: readonly Tensors[], own: readonly Tensors[]): Promise<void>;
   result(): Evaluation;
 }
 
-function meterFor(name: string, { expected, output, dataset }: EvaluateOptions): Meter {
+/** @param readersFor readers of the metrics, made from the first call of the source, which every meter sees after the source's */
+function meterFor(
+  name: string,
+  { metrics, output, dataset }: EvaluateOptions,
+  readersFor: (first: MetricCall) => readonly Reader[],
+): Meter {
   const parity: ParityMeter = parityMeter(name, output);
-  const correct = expected === null ? null : new Uint8Array(dataset.rowCount);
-  let rows = 0;
+  const keepers = metrics.map(() => keeper());
   return {
-    add(chunk, source, own) {
-      let row = chunk.start;
+    async add(chunk, source, own) {
+      let firstRow = chunk.start;
       for (const [i, call] of chunk.calls.entries()) {
-        const [reference, actual] = [source[i] ?? {}, own[i] ?? {}];
-        parity.add(reference, actual, call.rows);
-        const answers = actual[output];
-        if (correct !== null && expected !== null && answers !== undefined) {
-          correct.set(correctRows(answers, output, expected.slice(row, row + call.rows)), row);
+        const [reference, outputs] = [source[i] ?? {}, own[i] ?? {}];
+        parity.add(reference, outputs, call.rows);
+        const labels = dataset.labels === null ? null : rows(dataset.labels, firstRow, firstRow + call.rows);
+        const seen = { inputs: call.inputs, outputs, source: reference, labels, rows: call.rows, firstRow };
+        for (const [at, read] of readersFor(seen).entries()) {
+          await read(seen, (row) => keepers[at]?.add(row));
         }
-        row += call.rows;
+        firstRow += call.rows;
       }
-      rows = row;
     },
-    result: () => ({ parity: parity.result(), correct: correct?.subarray(0, rows) ?? null }),
+    result: () => ({ parity: parity.result(), kept: keepers.map((each) => each.finish()) }),
   };
 }

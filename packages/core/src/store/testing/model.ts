@@ -46,7 +46,7 @@ export function reportOf(name: string, durationMs = 1): Report {
     durationMs,
     host: { platform: 'linux', cpu: '', cpuFlags: [], cores: 1, memoryBytes: 1, node: '', engine: '' },
     signature: { inputs: [], outputs: [] },
-    metric: 'accuracy',
+    metrics: ['accuracy'],
     objective: 'latency',
     gates: {},
     choices: { latency: null, size: null, accuracy: null },

@@ -1,15 +1,8 @@
 /** The table of candidates: figures, verdict, reason, and on demand gates, passes, notes. */
 import { type CandidateReport, type Report, SOURCE_CANDIDATE } from '@slipway/core';
-import {
-  describeGate,
-  formatAccuracy,
-  formatBytes,
-  formatChange,
-  formatMs,
-  formatShare,
-  shortDigest,
-  significant,
-} from '../format.ts';
+import { formatBytes, formatChange, formatMs, formatShare, shortDigest, significant } from '../format.ts';
+import { describeGate } from '../gates.ts';
+import { formatValue, primaryOf } from '../metrics.ts';
 import { markup, type Markup } from './markup.ts';
 
 const none = markup`<span class="faint">–</span>`;
@@ -18,12 +11,13 @@ export function candidatesSection(report: Report): Markup {
   const source = report.candidates.find((c) => c.name === SOURCE_CANDIDATE);
   return markup`<section class="card"><h2>Candidates</h2>
 <p class="note">Latency was measured in interleaved rounds, so that what else the machine did hits all candidates alike. Ratios carry a 99 % interval.</p>
-<div class="scroll"><table><thead><tr><th>candidate</th><th>verdict</th><th>size</th><th>zstd</th><th>accuracy</th><th>p50</th><th>p99</th><th>time vs source</th><th>SQNR</th><th>same class</th><th>peak memory</th></tr></thead>
+<div class="scroll"><table><thead><tr><th>candidate</th><th>verdict</th><th>size</th><th>zstd</th><th>${report.metrics[0] ?? 'accuracy'}</th><th>p50</th><th>p99</th><th>time vs source</th><th>SQNR</th><th>same class</th><th>peak memory</th></tr></thead>
 <tbody>${report.candidates.map((c) => row(c, source))}</tbody></table></div></section>`;
 }
 
 function row(c: CandidateReport, source: CandidateReport | undefined): Markup {
-  const { size, accuracy, latency, parity } = c;
+  const { size, latency, parity } = c;
+  const metric = primaryOf(c);
   const ratio = latency?.versusSource ?? null;
   const change = (own: number, reference: number | undefined): Markup | null =>
     c === source || reference === undefined ? null : markup`<small>${formatChange(own, reference)}</small>`;
@@ -34,7 +28,7 @@ function row(c: CandidateReport, source: CandidateReport | undefined): Markup {
     size === null
       ? none
       : markup`${formatBytes(size.compressedBytes)}${change(size.compressedBytes, source?.size?.compressedBytes)}`,
-    accuracy === null ? none : markup`${formatAccuracy(accuracy)}`,
+    metric === null ? none : markup`${formatValue(metric)}`,
     latency === null
       ? none
       : markup`${formatMs(latency.p50Ms)}${latency.cached ? markup`<small>cached</small>` : null}`,

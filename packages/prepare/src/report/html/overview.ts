@@ -1,6 +1,7 @@
 /** The top of the page: what came of the build, in a sentence and a few figures. */
 import { type CandidateReport, type Objective, OBJECTIVES, type Report, SOURCE_CANDIDATE } from '@slipway/core';
-import { formatAccuracy, formatBytes, formatChange, formatCount, formatCpu, formatMs, formatSpeed } from '../format.ts';
+import { formatBytes, formatChange, formatCount, formatCpu, formatMs, formatSpeed } from '../format.ts';
+import { formatMetric, formatValue, primaryOf } from '../metrics.ts';
 import { markup, type Markup } from './markup.ts';
 
 export function heroSection(report: Report): Markup {
@@ -46,18 +47,19 @@ export function figuresSection(report: Report): Markup | null {
       markup`<div class="card tile"><p class="over">${title}</p><p class="value">${value}</p><p class="under">${under}</p></div>`,
     );
   };
-  const { size, accuracy, latency } = shown;
+  const { size, latency } = shown;
   if (size !== null) {
     tile('Size', formatBytes(size.bytes), against(size.bytes, source?.size?.bytes));
     tile('Compressed', formatBytes(size.compressedBytes), against(size.compressedBytes, source?.size?.compressedBytes));
   }
-  if (accuracy !== null) {
-    const rows = `${formatCount(accuracy.correct)} of ${formatCount(accuracy.total)} rows`;
-    tile(
-      'Accuracy',
-      `${(accuracy.value * 100).toFixed(2)} %`,
-      markup`${formatAccuracy(accuracy).replace(/^\S+ /, '')}, ${rows}`,
-    );
+  const metric = primaryOf(shown);
+  const estimate = metric?.value ?? null;
+  if (metric !== null && estimate !== null) {
+    const { value, low, high, rows } = estimate;
+    const text = (end: number): string => formatMetric(end, metric.unit);
+    const interval = low === null || high === null ? '' : `95 %: ${text(low)} to ${text(high)}, `;
+    const title = metric.name.charAt(0).toUpperCase() + metric.name.slice(1);
+    tile(title, text(value), markup`${interval}${formatCount(rows)} rows`);
   }
   if (latency !== null) tile('Median latency', formatMs(latency.p50Ms), against(latency.p50Ms, source?.latency?.p50Ms));
   if (shown.peakRssBytes !== null) {
@@ -101,5 +103,6 @@ function figure(objective: Objective, c: CandidateReport): string {
       ? 'size not measured'
       : `${formatBytes(c.size.bytes)}, ${formatBytes(c.size.compressedBytes)} compressed`;
   }
-  return c.accuracy === null ? 'accuracy not measured' : formatAccuracy(c.accuracy);
+  const metric = primaryOf(c);
+  return metric === null ? 'accuracy not measured' : `${metric.name} ${formatValue(metric)}`;
 }

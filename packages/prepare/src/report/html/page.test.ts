@@ -64,7 +64,7 @@ describe('the page', () => {
 
   it('shows similarity when accuracy was not measured', () => {
     const report = digitsReport();
-    const candidates = report.candidates.map((c) => ({ ...c, accuracy: null }));
+    const candidates = report.candidates.map((c) => ({ ...c, metrics: [] }));
     const choices = { ...report.choices, accuracy: null };
     const html = renderPage({ ...report, candidates, choices });
     expect(html).toContain('Similarity against latency');
@@ -86,7 +86,7 @@ describe('the page', () => {
       verdict: 'error' as const,
       digest: null,
       size: null,
-      accuracy: null,
+      metrics: [],
       latency: null,
       peakRssBytes: null,
       parity: null,

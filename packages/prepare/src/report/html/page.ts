@@ -6,6 +6,7 @@ import type { Report } from '@slipway/core';
 import { candidatesSection } from './candidates.ts';
 import { factsSection, footerSection } from './facts.ts';
 import { markup, type Markup } from './markup.ts';
+import { metricsSection } from './metrics.ts';
 import { choicesSection, figuresSection, heroSection } from './overview.ts';
 import { scatterChart } from './scatter.ts';
 import { sizesChart } from './sizes.ts';
@@ -20,7 +21,7 @@ export function renderPage(report: Report): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="generator" content="Slipway"><title>${title}</title><style>${STYLE}</style></head>
-<body><main>${heroSection(report)}${figuresSection(report)}${choicesSection(report)}${charts(report)}${candidatesSection(report)}${sparsity(report)}${factsSection(report)}${footerSection(report)}</main></body></html>
+<body><main>${heroSection(report)}${figuresSection(report)}${choicesSection(report)}${charts(report)}${candidatesSection(report)}${metricsSection(report)}${sparsity(report)}${factsSection(report)}${footerSection(report)}</main></body></html>
 `;
   return page.markup;
 }
@@ -30,10 +31,10 @@ function charts(report: Report): Markup {
   const sizes = markup`<div class="card"><h2>Size</h2><p class="note">On disk, and compressed with zstd as a registry stores it. Pruning shows in the second only.</p>${sizesChart(report.candidates)}${legend}</div>`;
   if (scatter === null) return markup`<section class="grid two">${sizes}</section>`;
   const [title, note] =
-    scatter.worth === 'accuracy'
+    scatter.worth !== null
       ? [
-          'Accuracy against latency',
-          'Whiskers are the 95 % interval of the accuracy. Nothing lies above and left of the dashed line.',
+          `${scatter.worth.charAt(0).toUpperCase()}${scatter.worth.slice(1)} against latency`,
+          `Whiskers are the 95 % interval of the ${scatter.worth}; up is better. Nothing lies above and left of the dashed line.`,
         ]
       : [
           'Similarity against latency',

@@ -1,9 +1,10 @@
 /**
- * Chart: what is bought for what. Across: median latency, whisker to the 90th percentile. Up: accuracy with its
- * interval, or similarity to the source when there are no labels. The line is the Pareto front: nothing is both faster and better.
+ * Chart: what is bought for what. Across: median latency, whisker to the 90th percentile. Up: the primary metric with its
+ * interval, better values above, or similarity to the source when there are no labels. The line is the Pareto front: nothing is both faster and better.
  */
-import type { CandidateReport } from '@slipway/core';
+import type { CandidateReport, MetricValue } from '@slipway/core';
 import { formatMs } from '../format.ts';
+import { formatMetric, primaryOf } from '../metrics.ts';
 import { truncate } from '../text.ts';
 import { type Box, type Label, placeLabels } from './labels.ts';
 import { markup, type Markup } from './markup.ts';
@@ -28,36 +29,48 @@ interface Point {
 
 export interface Scatter {
   readonly chart: Markup;
-  /** What the vertical axis shows. */
-  readonly worth: 'accuracy' | 'similarity';
+  /** The metric that the vertical axis shows; null when it is similarity to the source. */
+  readonly worth: string | null;
 }
 
 /** null when there are not two points to compare. */
 export function scatterChart(candidates: readonly CandidateReport[]): Scatter | null {
-  const byAccuracy = candidates.some((c) => c.accuracy !== null);
+  const shown = candidates.map(primaryOf).find((metric) => (metric?.value ?? null) !== null) ?? null;
   const points = candidates.flatMap((candidate): Point[] => {
-    const { latency, accuracy, parity } = candidate;
+    const { latency, parity } = candidate;
     if (latency === null) return [];
     const at = { candidate, cost: latency.p50Ms, slow: latency.p90Ms };
-    if (byAccuracy) {
-      return accuracy === null ? [] : [{ ...at, worth: accuracy.value, low: accuracy.low, high: accuracy.high }];
+    if (shown !== null) {
+      const own = primaryOf(candidate)?.value ?? null;
+      if (own === null) return [];
+      const { value, low, high } = own;
+      const ends = [low ?? value, high ?? value].map((end) => end * aim(shown));
+      return [{ ...at, worth: value * aim(shown), low: Math.min(...ends), high: Math.max(...ends) }];
     }
     if (parity === null) return [];
     return [{ ...at, worth: parity.cosine, low: parity.cosine, high: parity.cosine }];
   });
   if (points.length < 2) return null;
-  return { chart: draw(points, byAccuracy), worth: byAccuracy ? 'accuracy' : 'similarity' };
+  return { chart: draw(points, shown), worth: shown?.name ?? null };
 }
 
-function draw(points: readonly Point[], byAccuracy: boolean): Markup {
+/** Where less is better, the axis is turned over. */
+const aim = ({ better }: MetricValue): 1 | -1 => (better === 'higher' ? 1 : -1);
+
+/** @param metric what the points show, or null for similarity */
+function draw(points: readonly Point[], metric: MetricValue | null): Markup {
   const x = acrossScale(points);
   const lows = Math.min(...points.map((p) => p.low));
   const highs = Math.max(...points.map((p) => p.high));
   const margin = (highs - lows) * 0.08;
-  const y = linearScale([lows - margin, Math.min(1, highs + margin)], [BOTTOM, TOP]);
+  const isShare = metric === null || metric.unit === 'share';
+  const y = linearScale([lows - margin, isShare ? Math.min(1, highs + margin) : highs + margin], [BOTTOM, TOP]);
   const digits = decimals(y.ticks);
-  const worthText = (value: number): string =>
-    byAccuracy ? `${(value * 100).toFixed(Math.max(0, digits - 2))} %` : value.toFixed(digits);
+  const worthText = (value: number): string => {
+    if (metric === null) return value.toFixed(digits);
+    if (metric.unit === 'share') return `${(value * aim(metric) * 100).toFixed(Math.max(0, digits - 2))} %`;
+    return formatMetric(value * aim(metric), metric.unit);
+  };
   const front = paretoFront(points);
   const places = placeLabels(
     points.map((p) => ({ x: x.at(p.cost), y: y.at(p.worth), text: truncate(p.candidate.name, 22) })),
@@ -79,7 +92,7 @@ function draw(points: readonly Point[], byAccuracy: boolean): Markup {
   const marks = layered.map((p) => mark(p, x, y, worthText));
   // Names last, so that nothing is drawn over them.
   const names = points.map((p, i) => nameOf(p, x, y, places[i] ?? { x: 0, y: 0, anchor: 'start', far: false }));
-  return markup`<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Latency against ${byAccuracy ? 'accuracy' : 'similarity'}">${gridY}${gridX}
+  return markup`<svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="Latency against ${metric?.name ?? 'similarity'}">${gridY}${gridX}
 <path d="${frontPath(front, x, y)}" fill="none" stroke="var(--good)" stroke-width="1.5" stroke-dasharray="5 4" opacity=".75"/>${marks}${names}
 <text class="faint" x="${(LEFT + RIGHT) / 2}" y="${HEIGHT - 6}" text-anchor="middle">median latency, whisker to p90${isLog(points) ? ' (logarithmic)' : ''} — left is faster</text></svg>`;
 }

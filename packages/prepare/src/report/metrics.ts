@@ -1,0 +1,66 @@
+/** Metrics for people: figures with their intervals, and differences in words that claim no more than was shown. */
+import type { CandidateReport, Estimate, MetricDifference, MetricUnit, MetricValue } from '@slipway/core';
+import { decibels, formatShare, points, significant } from './format.ts';
+
+/** The metric that decides, or null when none was measured. */
+export function primaryOf({ metrics }: Pick<CandidateReport, 'metrics'>): MetricValue | null {
+  return metrics[0] ?? null;
+}
+
+/** `98.93 %`, `12.31`, `33.1 dB` */
+export function formatMetric(value: number, unit: MetricUnit): string {
+  if (unit === 'share') return formatShare(value);
+  return unit === 'decibels' ? decibels(value) : significant(value, 4);
+}
+
+/** `98.93 ±0.21 %`: half the width of the interval; without one, the value alone. */
+export function formatEstimate({ value, low, high }: Estimate, unit: MetricUnit): string {
+  if (low === null || high === null) return formatMetric(value, unit);
+  const half = (high - low) / 2;
+  if (unit === 'share') return `${(value * 100).toFixed(2)} ±${(100 * half).toFixed(2)} %`;
+  return unit === 'decibels'
+    ? `${value.toFixed(1)} ±${half.toFixed(1)} dB`
+    : `${significant(value, 4)} ±${significant(half, 2)}`;
+}
+
+/** The value of a metric, or that it has none. */
+export function formatValue({ value, unit }: Pick<MetricValue, 'value' | 'unit'>): string {
+  return value === null ? 'not defined' : formatEstimate(value, unit);
+}
+
+/** A difference without its sign: `1.33 points`. */
+export function formatGap(gap: number, unit: MetricUnit): string {
+  const size = Math.abs(gap);
+  return unit === 'share' ? points(size) : unit === 'decibels' ? `${size.toFixed(1)} dB` : significant(size);
+}
+
+/** `worse by 1.33 points (95 % 1.05 to 1.62, p < 0.001)`, or `no difference shown (p = 0.42)`. */
+export function describeDifference(difference: MetricDifference, unit: MetricUnit): string {
+  const { value, low, high, p, verdict, confidence } = difference;
+  const chance = p < 0.001 ? 'p < 0.001' : `p = ${significant(p, 2)}`;
+  if (verdict === 'same') return `no difference shown (${chance})`;
+  const ends = [low, high].flatMap((end) => (end === null ? [] : [Math.abs(end)])).sort((a, b) => a - b);
+  const [least, most] = ends.map((end) => formatGap(end, unit).replace(/ .*$/, ''));
+  const interval = most === undefined ? '' : `${Math.round(confidence * 100)} % ${least ?? ''} to ${most}, `;
+  return `${verdict} by ${formatGap(value, unit)} (${interval}${chance})`;
+}
+
+/** What the table cannot hold: how a candidate differs from the source in each metric, and the slices that are worse. */
+export function metricNotes({ metrics }: Pick<CandidateReport, 'metrics'>): string[] {
+  return metrics.flatMap((metric, i) => {
+    const { name, unit, versusSource, slices } = metric;
+    const difference = versusSource === null ? null : describeDifference(versusSource, unit);
+    const value = i === 0 ? null : formatValue(metric);
+    const line = [value, difference].filter((part) => part !== null).join(', ');
+    const worse = slices.flatMap((slice) =>
+      slice.versusSource?.verdict === 'worse'
+        ? [`${name} of ${slice.by} ${slice.name} (${slice.rows} rows): ${describeDifference(slice.versusSource, unit)}`]
+        : [],
+    );
+    const shown = worse.slice(0, MAX_SLICES);
+    if (worse.length > shown.length) shown.push(`… and ${worse.length - shown.length} more slices are worse`);
+    return line === '' ? shown : [`${name}: ${line}`, ...shown];
+  });
+}
+
+const MAX_SLICES = 3;
