@@ -1,4 +1,5 @@
 /** Trained model to validated release. */
+export { type Applied, applyPass, type ApplyOptions } from './apply.ts';
 export { type Difference, diffModels, type DiffOptions } from './diff/diff.ts';
 export { renderDifference } from './diff/text.ts';
 export { inspectModel, type Inspection } from './inspect/inspect.ts';

@@ -1,15 +1,20 @@
-/** How much smaller do models get, how fast, and do they still compute the same? See README.md. */
-import { existsSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+/** How much smaller do graphs get, how fast, and do they still compute the same? */
+import { existsSync, mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Tensor, Tensors } from '@slipway/core';
-import { type Model, nodeCount, readModelFile, signatureOf, simplify, writeModelFile } from '@slipway/onnx';
+import {
+  encoderModel,
+  type Model,
+  nodeCount,
+  readModelFile,
+  signatureOf,
+  simplify,
+  writeModelFile,
+} from '@slipway/onnx';
 import { type Engine, openOnnxruntime } from '@slipway/runtime';
-import { machine } from '../harness/machine.ts';
 import { median } from '../harness/median.ts';
-import { startPeers, type Times } from './peers.ts';
+import { startSimplifiers, type Times } from './peers.ts';
 
-const DATA = path.resolve(import.meta.dirname, '../../../shared/data');
 const MODELS = [
   'mnist/mnist.onnx',
   'sentiment/sentiment.onnx',
@@ -19,9 +24,8 @@ const MODELS = [
   'onnx-light/light_densenet121.onnx',
 ];
 const TOOLS = ['slipway', 'slipway, any constant', 'onnxslim', 'onnxsim'] as const;
-const ROUNDS = 7;
 
-interface Row {
+interface GraphRow {
   readonly model: string;
   readonly tool: string;
   readonly nodes: number;
@@ -40,7 +44,7 @@ function inputsOf(model: Model): Tensors {
       const dims = (shape ?? []).map((dim) => (typeof dim === 'number' ? dim : 4));
       const length = dims.reduce((product, dim) => product * dim, 1);
       const token = (index: number): bigint =>
-        BigInt(name === 'input_ids' ? (index * 37) % 5000 : name === 'input_mask' ? 1 : 0);
+        BigInt(name === 'input_ids' ? (index * 37) % 5000 : name.endsWith('_mask') ? 1 : 0);
       return dtype === 'int64'
         ? [name, { dtype, shape: dims, data: BigInt64Array.from({ length }, (_, index) => token(index)) }]
         : [name, { dtype: 'float32', shape: dims, data: Float32Array.from({ length }, (_, index) => Math.sin(index)) }];
@@ -66,11 +70,16 @@ function difference(actual: Tensors, expected: Tensors): number {
   return worst;
 }
 
-async function main(): Promise<void> {
-  if (!existsSync(path.join(DATA, MODELS[0] ?? ''))) throw new Error(`the models are not here: ${DATA}`);
-  const work = mkdtempSync(path.join(tmpdir(), 'slipway-bench-'));
+export interface GraphResult {
+  readonly rounds: number;
+  readonly versions: Readonly<Record<string, string>>;
+  readonly rows: readonly GraphRow[];
+}
+
+/** @param data the folder of the shared models */
+export async function simplifyAll(data: string, work: string, rounds: number): Promise<GraphResult> {
   const engine = await openOnnxruntime();
-  const peers = await startPeers();
+  const peers = await startSimplifiers();
   const run = async (tool: (typeof TOOLS)[number], source: string, target: string): Promise<Times> => {
     if (tool === 'onnxslim' || tool === 'onnxsim') return peers.simplify(tool, source, target);
     const [started, cpu] = [performance.now(), process.cpuUsage()];
@@ -79,17 +88,16 @@ async function main(): Promise<void> {
     const { user, system } = process.cpuUsage(cpu);
     return { ms: performance.now() - started, cpuMs: (user + system) / 1000 };
   };
-  const rows: Row[] = [];
+  const rows: GraphRow[] = [];
   try {
-    for (const model of MODELS) {
-      const source = path.join(DATA, model);
+    for (const [model, source] of await sources(data, work)) {
       const original = await readModelFile(source);
       const inputs = inputsOf(original);
       const expected = await compute(engine, source, inputs);
       const times = new Map(TOOLS.map((tool) => [tool, [] as Times[]]));
       const targetOf = (tool: string): string => path.join(work, `${tool.replace(/\W+/g, '-')}.onnx`);
       // In turn, so that a busy moment of the machine meets all of them.
-      for (let round = 0; round < ROUNDS; round++) {
+      for (let round = 0; round < rounds; round++) {
         for (const tool of TOOLS) times.get(tool)?.push(await run(tool, source, targetOf(tool)));
       }
       for (const tool of TOOLS) {
@@ -110,13 +118,24 @@ async function main(): Promise<void> {
     }
   } finally {
     peers.stop();
-    rmSync(work, { recursive: true });
   }
-  const report = { machine: machine(), rounds: ROUNDS, versions: { ...peers.versions, engine: engine.version }, rows };
-  writeFileSync(path.join(import.meta.dirname, 'results.json'), `${JSON.stringify(report, null, 2)}\n`);
+  return { rounds, versions: peers.versions, rows };
 }
 
-function print(model: string, nodes: number, bytes: number, rows: readonly Row[]): void {
+/** Name → file: the shared models, and BERT-base's graph at a width that lets graph work show beside copying weights. */
+async function sources(data: string, work: string): Promise<ReadonlyMap<string, string>> {
+  const missing = MODELS.filter((model) => !existsSync(path.join(data, model)));
+  if (missing.length > 0) throw new Error(`these models are not in ${data}: ${missing.join(', ')}`);
+  const encoder = path.join(work, 'source', 'bert-base.onnx');
+  mkdirSync(path.dirname(encoder), { recursive: true });
+  await writeModelFile(encoder, encoderModel({ hidden: 96 }));
+  return new Map([
+    ...MODELS.map((model): [string, string] => [model, path.join(data, model)]),
+    ['bert-base, width 96', encoder],
+  ]);
+}
+
+function print(model: string, nodes: number, bytes: number, rows: readonly GraphRow[]): void {
   console.log(`\n${model}: ${nodes} nodes, ${bytes} bytes`);
   for (const row of rows) {
     console.log(
@@ -124,5 +143,3 @@ function print(model: string, nodes: number, bytes: number, rows: readonly Row[]
     );
   }
 }
-
-await main();
