@@ -12,7 +12,10 @@ import {
   intAttribute,
   intsAttribute,
   type Model,
+  stringAttribute,
 } from '@slipway/onnx';
+
+import { Choices } from './choices.ts';
 
 /** What the symbolic batch dimension is when the model runs. */
 export const BATCH = 2;
@@ -20,27 +23,6 @@ export const BATCH = 2;
 interface Value {
   readonly name: string;
   readonly shape: readonly number[];
-}
-
-/** One random decision after another, from a list that fast-check can shrink. */
-export class Choices {
-  #at = 0;
-  readonly #numbers: readonly number[];
-  constructor(numbers: readonly number[]) {
-    this.#numbers = numbers;
-  }
-  get left(): boolean {
-    return this.#at < this.#numbers.length;
-  }
-  below(limit: number): number {
-    return (this.#numbers[this.#at++] ?? 0) % limit;
-  }
-  yes(): boolean {
-    return this.below(2) === 1;
-  }
-  of<T>(items: readonly T[]): T {
-    return items[this.below(items.length)]!;
-  }
 }
 
 const size = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);
@@ -108,6 +90,8 @@ class Maker {
       this.#casts,
       this.#layerNorm,
       this.#gelu,
+      this.#einsum,
+      this.#again,
     ];
     this.#c.of(steps).call(this);
   }
@@ -417,6 +401,44 @@ class Maker {
       ? this.#op('Mul', [this.#op('Mul', [name, scalar(0.5)]), gate])
       : this.#op('Mul', [this.#op('Mul', [gate, name]), scalar(0.5)]);
     this.#push(made, shape);
+  }
+  /** One operand or two, with every kind of index, in any order. */
+  #einsum(): void {
+    const a = this.#some(({ shape }) => shape.length > 0 && shape.length < 4 && size(shape) < 100);
+    if (a === undefined) return;
+    const sizes = new Map(a.shape.map((dim, axis) => ['abcd'[axis]!, dim]));
+    const first = [...sizes.keys()];
+    const shuffled = (letters: readonly string[]): string[] =>
+      letters
+        .map((letter) => ({ letter, at: this.#c.below(97) }))
+        .sort((x, y) => x.at - y.at)
+        .map(({ letter }) => letter);
+    // Index a is the batch, whose size the model does not know.
+    const second = this.#c.yes()
+      ? []
+      : shuffled([...first.filter((letter) => letter !== 'a' && this.#c.yes()), 'x', 'y']);
+    sizes.set('x', 2).set('y', 3);
+    const all = [...new Set([...first, ...second])];
+    const output = shuffled(all.filter((letter) => letter === 'a' || this.#c.below(3) > 0));
+    const of = (letters: readonly string[]): number[] => letters.map((letter) => sizes.get(letter)!);
+    const inputs = [this.#op('Tanh', [a.name]), ...(second.length === 0 ? [] : [this.#floats(of(second))])];
+    const equation = `${[first, ...(second.length === 0 ? [] : [second])].map((term) => term.join('')).join(',')}->${output.join('')}`;
+    if (size(of(output)) < 300) {
+      this.#push(this.#op('Einsum', inputs, [stringAttribute('equation', equation)]), of(output));
+    }
+  }
+  /** What does nothing the second time, and constants one after the other. */
+  #again(): void {
+    const { name, shape } = this.#some(({ shape: own }) => own.length > 0) ?? {};
+    if (name === undefined || shape === undefined) return;
+    const made = [
+      () => this.#op('Relu', [this.#op('Relu', [name])]),
+      () => this.#op('Neg', [this.#op('Neg', [name])]),
+      () => this.#op('Log', [this.#op('Softmax', [this.#op('Tanh', [name])], [intAttribute('axis', -1)])]),
+      () => this.#op('Mul', [this.#op('Mul', [name, this.#floats([], 0.3)]), this.#floats(shape.slice(-1))]),
+      () => this.#op('Add', [this.#floats([], 0.3), this.#op('Add', [this.#floats([]), name])]),
+    ];
+    this.#push(this.#c.of(made)(), shape);
   }
   #pool(): void {
     const value = this.#some(({ shape }) => shape.length === 3 || shape.length === 4);

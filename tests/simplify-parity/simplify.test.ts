@@ -59,7 +59,9 @@ describe.each<[string, SimplifyOptions, number]>([
         const model = decodeModel(encodeModel(randomModel(choices)));
         const result = simplify(model, options);
         expect(result.settled).toBe(true);
-        expect(result.nodesAfter).toBeLessThanOrEqual(result.nodesBefore);
+        // An Einsum is one node where a product with what arranges its operands is up to six.
+        const spelt = 5 * (result.applied.get('replace-einsum') ?? 0);
+        expect(result.nodesAfter).toBeLessThanOrEqual(result.nodesBefore + spelt);
         for (const name of result.applied.keys()) applied.add(name);
         // What came out is a fixed point, and the same every time.
         expect([...simplify(result.model, options).applied.keys()]).toEqual([]);

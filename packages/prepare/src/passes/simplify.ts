@@ -12,7 +12,7 @@ type Spec = Extract<PassSpec, { pass: 'simplify' }>;
 
 export const simplifyPass: Pass<Spec> = {
   name: 'simplify',
-  version: 2,
+  version: 3,
 
   assess(model) {
     const { nodesBefore, nodesAfter } = simplify(model);

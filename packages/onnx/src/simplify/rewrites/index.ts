@@ -37,6 +37,11 @@ import { mergeTransposes } from './merge-transposes.ts';
 import { mergeUnsqueezes } from './merge-unsqueezes.ts';
 import { resolveReshape } from './resolve-reshape.ts';
 import { sinkTransposes } from './sink-transposes.ts';
+import { eliminateRepeated } from './eliminate-repeated.ts';
+import { fuseLogSoftmax } from './fuse-log-softmax.ts';
+import { mergeArithmetic } from './merge-arithmetic.ts';
+import { mergeShapeSlices } from './merge-shape-slices.ts';
+import { replaceEinsum } from './replace-einsum.ts';
 
 export const REWRITES: readonly Rewrite[] = [
   foldShapes,
@@ -55,6 +60,7 @@ export const REWRITES: readonly Rewrite[] = [
   eliminateSingleOperand,
   eliminateNeutralOperand,
   eliminateZeroAdd,
+  eliminateRepeated,
   commonSubexpressions,
   resolveReshape,
   mergeTransposes,
@@ -64,7 +70,10 @@ export const REWRITES: readonly Rewrite[] = [
   mergeCasts,
   mergeSlices,
   mergeConcats,
+  mergeShapeSlices,
+  mergeArithmetic,
   sinkTransposes,
+  replaceEinsum,
   fuseReduceUnsqueeze,
   fuseTransposeIntoGemm,
   fuseArithmeticIntoBatchNorm,
@@ -73,6 +82,7 @@ export const REWRITES: readonly Rewrite[] = [
   fuseArithmeticIntoConv,
   fusePadIntoConv,
   fusePadIntoPool,
+  fuseLogSoftmax,
   fuseLayerNormalization,
   fuseGelu,
   fuseMatmulAdd,

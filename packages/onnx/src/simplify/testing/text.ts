@@ -82,9 +82,9 @@ function parseAttribute(text: string): Attribute {
   return tensorAttribute(name, parseTensor('', type, values));
 }
 
-/** Splits at commas outside of brackets. */
+/** Splits at commas outside of brackets and quotes. */
 const list = (text: string): string[] =>
-  (text.trim() === '' ? [] : text.split(/,(?![^[]*\])/)).map((item) => item.trim());
+  (text.trim() === '' ? [] : text.split(/,(?![^[]*\])(?=(?:[^"]*"[^"]*")*[^"]*$)/)).map((item) => item.trim());
 
 const NODE = /^(.+?) = (?:([\w.]+)\.)?(\w+)(?:\{(.*)\})?\((.*)\)$/;
 
