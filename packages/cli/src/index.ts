@@ -15,6 +15,7 @@ export {
   optimize,
   type PassSpec,
   prune,
+  precision,
   quantize,
   search,
   simplify,

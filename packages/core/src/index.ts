@@ -42,7 +42,7 @@ export {
   SlipwayError,
   type WireError,
 } from './errors.ts';
-export { float16ToFloat32, float16ToNumber, numbersToFloat16, numberToFloat16 } from './float16.ts';
+export { FLOAT16_MAX, float16ToFloat32, float16ToNumber, numbersToFloat16, numberToFloat16 } from './float16.ts';
 export { tensorFromJson, tensorToJson } from './json-tensor.ts';
 export { LIMITS } from './limits.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './log.ts';
@@ -74,6 +74,7 @@ export {
   type PassSpec,
   passSchema,
   prune,
+  precision,
   quantize,
   simplify,
 } from './passes.ts';

@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { batchSchema, fuseSchema, optimizeSchema, simplifySchema } from './passes/graph.ts';
+import { bfloat16Schema, float16Schema } from './passes/precision.ts';
 import { magnitudeSchema } from './passes/prune.ts';
 import { dynamicSchema, staticSchema } from './passes/quantize.ts';
 import { weightsSchema } from './passes/weights.ts';
@@ -18,6 +19,8 @@ export const passSchema = z.discriminatedUnion('pass', [
   batchSchema,
   simplifySchema,
   fuseSchema,
+  float16Schema,
+  bfloat16Schema,
 ]);
 
 export type { CalibrationMethod, CalibrationSpec } from './passes/calibration.ts';
@@ -39,6 +42,14 @@ export const quantize = {
   static: (options: PassOptions<'quantize.static'> = {}): PassSpec => ({ pass: 'quantize.static', ...options }),
   /** Weights in 2, 4 or 8 bits, in blocks; activations stay float. For large transformers. */
   weights: (options: PassOptions<'quantize.weights'> = {}): PassSpec => ({ pass: 'quantize.weights', ...options }),
+} as const;
+
+/** Store, and compute where the engine can, in 16-bit floats. */
+export const precision = {
+  /** Half precision; inputs and outputs stay float32. Half the size, no faster on a CPU. */
+  float16: (options: PassOptions<'precision.float16'> = {}): PassSpec => ({ pass: 'precision.float16', ...options }),
+  /** Weights in bfloat16: half the size, the range of float32, 8 significant bits. */
+  bfloat16: (options: PassOptions<'precision.bfloat16'> = {}): PassSpec => ({ pass: 'precision.bfloat16', ...options }),
 } as const;
 
 /** Fold and fuse what ONNX Runtime can, ahead of time. */

@@ -3,6 +3,8 @@ import type { PassRegistry } from '../pass.ts';
 import { batchPass } from './batch/pass.ts';
 import { dynamicPass } from './dynamic/pass.ts';
 import { fusePass } from './fuse.ts';
+import { bfloat16Pass } from './float16/bfloat16.ts';
+import { float16Pass } from './float16/pass.ts';
 import { magnitudePass } from './magnitude/pass.ts';
 import { optimizePass } from './optimize.ts';
 import { simplifyPass } from './simplify.ts';
@@ -18,4 +20,6 @@ export const PASSES: PassRegistry = {
   'batch.dynamic': batchPass,
   simplify: simplifyPass,
   fuse: fusePass,
+  'precision.float16': float16Pass,
+  'precision.bfloat16': bfloat16Pass,
 };

@@ -23,6 +23,7 @@ type Family<P extends string> = P extends `${infer F}.${string}` ? F : P;
 const CLAIMS: Readonly<Record<Family<PassName>, readonly Claim[]>> = {
   prune: ['smaller'],
   quantize: ['smaller'],
+  precision: ['smaller'],
   simplify: ['faster'],
   fuse: ['faster'],
   optimize: ['faster'],

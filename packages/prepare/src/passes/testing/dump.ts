@@ -2,6 +2,7 @@
 import {
   type Attribute,
   describeType,
+  floatsOf,
   type Initializer,
   integersOf,
   type Model,
@@ -28,8 +29,10 @@ export function dump({ graph, opsets }: Model): string {
 }
 
 function dumpInitializer(initializer: Initializer): string {
+  // As the numbers they stand for, not as bits.
   const packed = /int[24]$/.test(initializer.dtype);
-  const data = packed ? integersOf(initializer) : toTensor(initializer).data;
+  const half = /float16$/.test(initializer.dtype);
+  const data = packed ? integersOf(initializer) : half ? floatsOf(initializer) : toTensor(initializer).data;
   const values = Array.from(data as Float32Array, (value) =>
     typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(5)) : value,
   );
