@@ -13,6 +13,8 @@ import { describe, expect, it } from 'vitest';
 import { runningContext } from '../testing/context.ts';
 import { datasetOf, floats } from '../testing/run.ts';
 import { type Calibration, calibrate } from './calibrate.ts';
+import { expose } from './expose.ts';
+import { smallest } from './probe.ts';
 import type { Range } from './range.ts';
 
 async function calibrated(
@@ -173,3 +175,16 @@ describe.each<CalibrationSpec>(['minmax', { method: 'percentile', percentile: 99
     });
   },
 );
+
+it('asks the tensors that are computed first last in the file, so that the engine does not keep them all', () => {
+  const chain = buildModel((b) => {
+    let value = b.input('x', 'float32', [4]);
+    for (const name of ['a', 'b', 'c']) value = b.op('Relu', [value], { outputs: [name] });
+    b.output(value, 'float32', [4]);
+  });
+  const { graph } = expose(chain, new Map(['a', 'b', 'c', 'x'].map((name) => [name, [smallest]]))).model;
+  expect(graph.nodes.map(({ op, inputs }) => `${op} ${inputs[0] ?? ''}`)).toEqual([
+    ...['Relu x', 'Relu a', 'Relu b'],
+    ...['ReduceMin c', 'ReduceMin b', 'ReduceMin a', 'ReduceMin x'],
+  ]);
+});

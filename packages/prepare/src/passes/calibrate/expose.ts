@@ -109,7 +109,9 @@ function instrument(graph: Graph, plan: Plan, outer: ReadonlySet<string>): Instr
     for (const [question, value] of carried.answers) note(question, value);
   }
   const own = [...graph.inputs.map(({ name }) => name), ...graph.nodes.flatMap(({ outputs }) => outputs)];
-  for (const tensor of own) {
+  // ONNX Runtime starts with whatever the last node of the file needs and keeps what the nodes it has not come to will read:
+  // with the first tensors last, each is asked as soon as it is computed and then let go, instead of all at the end.
+  for (const tensor of own.reverse()) {
     for (const question of plan.questions.get(tensor) ?? []) note(question, question.probe.measure(tensor, writer));
   }
   const answers = new Map([...found].map(([question, values]) => [question, joined(question.probe, values, writer)]));
