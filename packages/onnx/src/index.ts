@@ -12,7 +12,7 @@ export { loadInitializer, readTensorBytes } from './external/load.ts';
 export { GraphEditor, type NodeChange } from './graph/editor.ts';
 export { constantValue, deduplicateInitializers, eliminateConstants, eliminateDeadCode } from './graph/eliminate.ts';
 export { editGraphs, type GraphContext, mapGraphs } from './graph/map-graphs.ts';
-export { allNames, capturedNames, readNames, subgraphsOf } from './graph/scope.ts';
+export { allNames, capturedNames, mapSubgraphs, readNames, subgraphsOf } from './graph/scope.ts';
 export { mapTensors, type TensorPlace, tensorsOf } from './graph/tensors.ts';
 export { topologicalOrder } from './graph/topological.ts';
 export { type Usage, usageOf } from './graph/usage.ts';

@@ -9,6 +9,16 @@ export const dynamicSchema = z.strictObject({
     .boolean()
     .optional()
     .describe('One weight scale per output channel instead of one per tensor. Default true.'),
+  reduceRange: z
+    .boolean()
+    .optional()
+    .describe('Use 7 of the 8 bits of weights, so that CPUs without VNNI cannot saturate. Default false.'),
+  convolutions: z
+    .enum(['none', 'dense', 'all'])
+    .optional()
+    .describe(
+      'Which convolutions to quantize: none (default; `quantize.static` is the pass for them), those that are not depthwise, or all.',
+    ),
   only,
   exclude,
 });

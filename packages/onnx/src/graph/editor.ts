@@ -38,7 +38,7 @@ export class GraphEditor {
   readonly #valueInfo: Map<string, ValueInfo>;
   #inputs: readonly ValueInfo[];
   #outputs: readonly ValueInfo[];
-  readonly #names: Set<string>;
+  #names: Set<string>;
   readonly #nodeNames: Set<string>;
 
   /**
@@ -56,6 +56,17 @@ export class GraphEditor {
     for (const name of reserved) this.#names.add(name);
     this.#nodeNames = new Set(graph.nodes.map((node) => node.name));
     for (const node of graph.nodes) this.#link(node, this.#last);
+  }
+
+  /**
+   * An editor of a graph inside this one, a body of one of its nodes, while both are being edited: no new name of either
+   * is one of the other. What comes of it is put into the node's attributes by the caller.
+   */
+  inside(body: Graph): GraphEditor {
+    const inner = new GraphEditor(body, [], this.#keep);
+    for (const name of inner.#names) this.#names.add(name);
+    inner.#names = this.#names;
+    return inner;
   }
 
   /** The nodes as they are now. A copy: editing while iterating is fine. */

@@ -8,8 +8,10 @@ import {
   dropInitializerInputs,
   GraphEditor,
   type Keep,
+  mapGraphs,
   type Model,
   opsetOf,
+  subgraphsOf,
   upgradeOpset,
   withModel,
 } from '@slipway/onnx';
@@ -38,7 +40,7 @@ export function preparedForQuantization(
   opset = QUANTIZATION_OPSET,
   keep?: Keep,
 ): Prepared {
-  const { model: folded, origins } = prepared(model, true, keep);
+  const { model: folded, origins } = foldedBodies(prepared(model, true, keep), keep);
   const before = opsetOf(folded);
   try {
     // An upgrade moves attributes to constants; nothing of it is a weight.
@@ -49,6 +51,18 @@ export function preparedForQuantization(
     const problem = `the model is in operator set ${before} and cannot be raised to ${opset}: ${reason}`;
     throw fail('PASS_NOT_APPLICABLE', { pass, problem }, { cause: error });
   }
+}
+
+/** The same for the bodies of If, Loop and Scan. */
+function foldedBodies({ model, origins }: Omit<Prepared, 'raisedFrom'>, keep?: Keep): Omit<Prepared, 'raisedFrom'> {
+  const all = new Map(origins);
+  const folded = mapGraphs(model, (graph, { outer }) => {
+    if (outer.size === 0) return graph;
+    const editor = new GraphEditor(graph, outer, keep);
+    for (const [name, sources] of foldConstants(editor)) all.set(name, sources);
+    return editor.finish();
+  });
+  return { model: folded, origins: all };
 }
 
 /** An assessment that says what `assess` would have thrown. */
@@ -74,7 +88,9 @@ export function prepared(model: Model, fill = true, keep?: Keep): Omit<Prepared,
   return { model: withModel(start, { graph: editor.finish() }), origins };
 }
 
-/** Bytes of all constants of the main graph. */
-export function constantBytes(model: Model): number {
-  return [...model.graph.initializers.values()].reduce((sum, initializer) => sum + byteLengthOf(initializer), 0);
+/** Bytes of all constants, those in bodies of control flow included. */
+export function constantBytes({ graph }: Pick<Model, 'graph'>): number {
+  const own = [...graph.initializers.values()].reduce((sum, initializer) => sum + byteLengthOf(initializer), 0);
+  const bodies = graph.nodes.flatMap(subgraphsOf);
+  return bodies.reduce((sum, body) => sum + constantBytes({ graph: body }), own);
 }

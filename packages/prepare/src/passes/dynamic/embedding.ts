@@ -4,26 +4,21 @@
  *     y = DequantizeLinear(Gather(wq, ids), ws, wz)       with one scale per embedding dimension, or one
  */
 import type { PassName } from '@slipway/core';
-import { createNode, type GraphEditor, intAttribute, withNode } from '@slipway/onnx';
+import { createNode, intAttribute, withNode } from '@slipway/onnx';
 import { quantizeArray } from '../affine.ts';
-import { type StoredConstant, storeQuantized } from '../constants.ts';
+import { storeQuantized } from '../constants.ts';
 import type { Target } from './plan.ts';
+import type { Scope } from './scope.ts';
 
-export function emitEmbedding(
-  editor: GraphEditor,
-  pass: PassName,
-  { node, weight, values, dims }: Target,
-  perChannel: boolean,
-  stored: Map<string, StoredConstant>,
-): void {
+export function emitEmbedding(scope: Scope, pass: PassName, target: Target, perChannel: boolean): void {
+  const { node, weights, values, dims } = target;
+  const { editor } = scope;
+  const base = weights[0]?.name ?? '';
   const [, ids = ''] = node.inputs;
   const [output = ''] = node.outputs;
-  const key = `${weight.name}|embedding`;
-  let table = stored.get(key);
-  if (table === undefined) {
-    table = storeQuantized(editor, weight.name, dims, quantizeArray(values(pass), dims, perChannel ? 1 : null, 'int8'));
-    stored.set(key, table);
-  }
+  const table = scope.once(base, 'embedding', (owner) =>
+    storeQuantized(owner, base, dims, quantizeArray(values(pass), dims, perChannel ? 1 : null, 'int8')),
+  );
   const rows = editor.uniqueName(`${output}_quantized`);
   // The gathered rows have the shape of the ids and then the embedding: its dimension is the last, whatever their rank.
   const attributes = table.axis === null ? [] : [intAttribute('axis', -1)];

@@ -1,20 +1,18 @@
 /**
- * `quantize.dynamic`: weights of MatMul, Gemm and embeddings become 8-bit integers now; activations are quantized while the
- * model runs, each call with the range it sees, so no calibration data is needed.
+ * `quantize.dynamic`: weights of MatMul, Gemm, LSTM, Attention and embeddings become 8-bit integers now; activations are
+ * quantized while the model runs, each call with the range it sees, so no calibration data is needed. Bodies of If, Loop and
+ * Scan are quantized like the graph around them, with weights from wherever they are.
  *
- * What is left alone, and said so: convolutions (ONNX Runtime's ConvInteger has one scale for all channels, which ruins
- * depthwise ones, and is slower than float on most machines: `quantize.static` is the pass for them), recurrent
- * layers, weights that are computed or not float32, and nodes inside control flow.
+ * What is left alone, and said so: convolutions unless asked for (slower than float on most machines: `quantize.static` is the
+ * pass for them), GRU and RNN, for which there is no kernel, and weights that are computed or not float32.
  */
 import { fail, type PassSpec } from '@slipway/core';
-import { describeNode, GraphEditor, type Model, type Node, spillTo, withModel } from '@slipway/onnx';
+import { describeNode, isOp, type Model, MS_DOMAIN, spillTo, withModel } from '@slipway/onnx';
 import type { Pass, PassResult } from '../../pass.ts';
-import { dropUnread, type StoredConstant } from '../constants.ts';
 import { listNames, plural } from '../describe.ts';
-import { exclusion } from '../exclude.ts';
+import { type Exclusion, exclusion } from '../exclude.ts';
 import { assessing, constantBytes, preparedForQuantization, QUANTIZATION_OPSET } from '../prepared.ts';
-import { activationQuantizer, emitMatMul } from './matmul.ts';
-import { emitEmbedding } from './embedding.ts';
+import { type DynamicOptions, emitDynamic, type Outcome } from './emit.ts';
 import { planDynamic, type Target } from './plan.ts';
 
 type Spec = Extract<PassSpec, { pass: 'quantize.dynamic' }>;
@@ -22,23 +20,28 @@ type Spec = Extract<PassSpec, { pass: 'quantize.dynamic' }>;
 const NEIGHBOURS =
   'All rows of a call share the ranges of their activations: in a batch, the answer for a row depends a little on the other rows.';
 
+const DEFAULTS = {
+  perChannel: true,
+  reduceRange: false,
+  convolutions: 'none',
+} as const satisfies Partial<DynamicOptions>;
+
 export const dynamicPass: Pass<Spec> = {
   name: 'quantize.dynamic',
-  version: 1,
+  version: 2,
 
   assess: assessing((model) => {
-    const { targets, untouched } = planDynamic(preparedForQuantization('quantize.dynamic', model).model.graph);
-    const convolutions = untouched.filter(({ node }) => node.op === 'Conv').length;
-    if (targets.length === 0) {
-      const summary =
-        convolutions > 0
-          ? 'only convolutions: quantize.static is the pass for them'
-          : 'no constant float32 MatMul, Gemm or embedding weights';
+    const { graph } = preparedForQuantization('quantize.dynamic', model).model;
+    const { done, left } = planDynamic(graph, DEFAULTS.convolutions);
+    if (done.length === 0) {
+      const summary = left.some(({ node }) => isOp(node, 'Conv'))
+        ? 'only convolutions: quantize.static is the pass for them'
+        : 'no constant float32 MatMul, Gemm, LSTM or embedding weights';
       return { applicable: false, targets: 0, summary };
     }
-    const elements = targets.reduce((sum, target) => sum + target.elements, 0);
-    const summary = `can store ${plural(elements, 'weight')} of ${plural(targets.length, 'node')} in 8 bits: about a quarter of their size; no data needed`;
-    return { applicable: true, targets: targets.length, summary };
+    const elements = done.flatMap(({ weights }) => weights).reduce((sum, { dims }) => sum + sizeOf(dims), 0);
+    const summary = `can store ${plural(elements, 'weight')} of ${plural(done.length, 'node')} in 8 bits: about a quarter of their size; no data needed`;
+    return { applicable: true, targets: done.length, summary };
   }),
 
   apply(model, spec, context) {
@@ -46,53 +49,62 @@ export const dynamicPass: Pass<Spec> = {
     const keep = spillTo(context.workDirectory);
     const excluded = exclusion(pass, spec, model, context.source);
     const { model: start, origins, raisedFrom } = preparedForQuantization(pass, model, QUANTIZATION_OPSET, keep);
-    const plan = planDynamic(start.graph);
-    const isExcluded = (target: Target): boolean =>
-      excluded.has(target.node, target.weight.name, ...(origins.get(target.weight.name) ?? []));
-    const targets = plan.targets.filter((target) => !isExcluded(target));
-    if (targets.length === 0) {
-      const problem = 'there is no constant float32 weight of a MatMul, Gemm or embedding to quantize';
+    const { graph, outcome } = emitDynamic(start.graph, keep, {
+      perChannel: spec.perChannel ?? DEFAULTS.perChannel,
+      reduceRange: spec.reduceRange ?? DEFAULTS.reduceRange,
+      convolutions: spec.convolutions ?? DEFAULTS.convolutions,
+      isExcluded: ({ node, weights }) => isExcluded(excluded, node, weights, origins),
+      pause: () => context.signal.throwIfAborted(),
+    });
+    if (outcome.done.length === 0) {
+      const problem = 'there is no constant float32 weight of a MatMul, Gemm, LSTM or embedding to quantize';
       throw fail('PASS_NOT_APPLICABLE', { pass, problem });
     }
+    const opsets = new Map(start.opsets);
+    if (outcome.done.some(({ kind }) => kind === 'lstm')) opsets.set(MS_DOMAIN, opsets.get(MS_DOMAIN) ?? 1);
+    const result = withModel(start, { graph, opsets });
 
-    const editor = new GraphEditor(start.graph, [], keep);
-    const quantizeActivation = activationQuantizer(editor);
-    const stored = new Map<string, StoredConstant>();
-    const perChannel = spec.perChannel ?? true;
-    for (const target of targets) {
-      context.signal.throwIfAborted();
-      if (target.kind === 'embedding') emitEmbedding(editor, pass, target, perChannel, stored);
-      else emitMatMul(editor, target, perChannel, quantizeActivation, stored);
+    const notes = describe(model, result, outcome.done);
+    if (outcome.done.some(({ kind }) => kind !== 'embedding')) notes.push(NEIGHBOURS);
+    if (outcome.excluded.length > 0) {
+      notes.push(`Left alone because excluded: ${listNames(outcome.excluded.map(describeNode))}.`);
     }
-    dropUnread(editor, new Set(targets.flatMap(({ node }) => node.inputs)));
-    const result = withModel(start, { graph: editor.finish() });
-
-    const notes = describe(model, result, targets);
-    if (targets.some(({ kind }) => kind === 'product')) notes.push(NEIGHBOURS);
-    const kept = plan.targets.filter(isExcluded).map(({ node }) => node);
-    if (kept.length > 0) notes.push(`Left alone because excluded: ${listNames(kept.map(describeNode))}.`);
-    notes.push(...reasons(plan.untouched));
+    notes.push(...reasons(outcome.left));
     if (raisedFrom !== null) notes.push(`Operator set raised from ${raisedFrom} to ${QUANTIZATION_OPSET}.`);
     return Promise.resolve<PassResult>({ model: result, notes });
   },
 };
 
-function describe(before: Model, after: Model, targets: readonly Target[]): string[] {
-  const products = targets.filter(({ kind }) => kind !== 'embedding').length;
-  const parts = [
-    ...(products > 0
-      ? [`${plural(products, 'matrix product')} ${products === 1 ? 'computes' : 'compute'} in 8-bit integers`]
-      : []),
-    ...(products < targets.length ? [`${plural(targets.length - products, 'embedding')} stored in 8 bits`] : []),
-  ];
+const sizeOf = (dims: readonly number[]): number => dims.reduce((product, dim) => product * dim, 1);
+
+const isExcluded = (
+  excluded: Exclusion,
+  node: Target['node'],
+  weights: Target['weights'],
+  origins: ReadonlyMap<string, readonly string[]>,
+): boolean => excluded.has(node, ...weights.flatMap(({ name }) => [name, ...(origins.get(name) ?? [])]));
+
+const NOUNS: Readonly<Record<Target['kind'], readonly [one: string, many: string, done: string]>> = {
+  product: ['matrix product', 'matrix products', 'in 8-bit integers'],
+  convolution: ['convolution', 'convolutions', 'in 8-bit integers'],
+  lstm: ['LSTM', 'LSTMs', 'with 8-bit weights'],
+  attention: ['attention', 'attentions', 'with 8-bit weights'],
+  embedding: ['embedding', 'embeddings', 'stored in 8 bits'],
+};
+
+function describe(before: Model, after: Model, done: readonly Target[]): string[] {
+  const parts = [...Map.groupBy(done, ({ kind }) => kind)].map(([kind, targets]) => {
+    const [one, many, how] = NOUNS[kind];
+    const verb = kind === 'embedding' ? '' : targets.length === 1 ? ' computes' : ' compute';
+    return `${plural(targets.length, one, many)}${verb} ${how}`;
+  });
   const [was, is] = [constantBytes(before), constantBytes(after)];
   return [`${parts.join(', ')}; constants ${was.toLocaleString('en')} → ${is.toLocaleString('en')} bytes.`];
 }
 
 /** One sentence per reason, naming the nodes it holds for. */
-function reasons(untouched: readonly { readonly node: Node; readonly reason: string }[]): string[] {
-  const byReason = Map.groupBy(untouched, ({ reason }) => reason);
-  return [...byReason].map(
-    ([reason, left]) => `Left in float: ${listNames(left.map(({ node }) => describeNode(node)))}: ${reason}.`,
+function reasons(left: Outcome['left']): string[] {
+  return [...Map.groupBy(left, ({ reason }) => reason)].map(
+    ([reason, some]) => `Left in float: ${listNames(some.map(({ node }) => describeNode(node)))}: ${reason}.`,
   );
 }

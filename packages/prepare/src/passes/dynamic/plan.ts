@@ -1,78 +1,90 @@
 /** Which nodes `quantize.dynamic` changes, in what form their weight goes in, and why it leaves the others. */
 import type { PassName } from '@slipway/core';
-import { type Graph, getFloat, getInt, type Initializer, isOp, type Node, subgraphsOf } from '@slipway/onnx';
+import {
+  getFloat,
+  getInt,
+  getInts,
+  type Graph,
+  type Initializer,
+  isOp,
+  MS_DOMAIN,
+  type Node,
+  subgraphsOf,
+} from '@slipway/onnx';
 import { transposed } from '../constants.ts';
 import { readFinite } from '../weights.ts';
 
 export interface Target {
-  readonly kind: 'product' | 'embedding';
+  readonly kind: 'product' | 'embedding' | 'convolution' | 'lstm' | 'attention';
   readonly node: Node;
-  /** The initializer as the model has it. */
-  readonly weight: Initializer;
-  readonly elements: number;
-  /** The dims after `prepare`: of a product [K, N]. */
+  /** The initializers that are quantized, as the model has them: one, or of an LSTM two. */
+  readonly weights: readonly Initializer[];
+  /** The dims of the first after `values`: of a product [K, N]. */
   readonly dims: readonly number[];
   /** What distinguishes forms of the same weight, for sharing: `''` when it goes in as it is. */
   readonly form: string;
-  /** The weight in the form in which it is multiplied. */
+  /** The first weight in the form in which it is multiplied. */
   readonly values: (pass: PassName) => Float32Array;
   /** For Gemm: what is added to the product, and the factor that goes into it (1 except when it is constant). */
   readonly bias: { readonly name: string; readonly factor: number } | null;
 }
 
-export interface Untouched {
-  readonly node: Node;
-  /** Continues the sentence “… was left in float: ”. */
-  readonly reason: string;
-}
+/** Which convolutions: those per channel (depthwise) gain least and are the first to be slower. */
+export type Convolutions = 'none' | 'dense' | 'all';
 
-type Verdict = Target | string | null;
+/** Looks a constant up, in the graph of the node or around it. */
+export type Constants = (name: string) => Initializer | undefined;
 
-export function planDynamic(graph: Graph): {
-  readonly targets: readonly Target[];
-  readonly untouched: readonly Untouched[];
-} {
-  const targets: Target[] = [];
-  const untouched: Untouched[] = [];
-  for (const node of graph.nodes) {
-    const verdict = judge(node, graph);
-    if (typeof verdict === 'string') untouched.push({ node, reason: verdict });
-    else if (verdict !== null) targets.push(verdict);
-  }
-  return { targets, untouched };
-}
-
-/** A target, a reason to leave the node, or null for what the pass has nothing to do with. */
-function judge(node: Node, graph: Graph): Verdict {
-  if (subgraphsOf(node).length > 0) return 'nodes inside control flow are not quantized';
-  if (isOp(node, 'MatMul')) return judgeMatMul(node, graph);
-  if (isOp(node, 'Gemm')) return judgeGemm(node, graph);
-  if (isOp(node, 'Gather')) return judgeGather(node, graph);
-  if (isOp(node, 'Conv') || isOp(node, 'ConvTranspose')) return 'convolutions are better quantized by quantize.static';
-  if (['LSTM', 'GRU', 'RNN'].some((op) => isOp(node, op))) return 'recurrent layers are not quantized by this pass';
+/** A target, a reason to leave the node (“… left in float: ”), or null for what the pass has nothing to do with. */
+export function judgeDynamic(node: Node, constants: Constants, convolutions: Convolutions): Target | string | null {
+  if (isOp(node, 'MatMul')) return judgeMatMul(node, constants);
+  if (isOp(node, 'Gemm')) return judgeGemm(node, constants);
+  if (isOp(node, 'Gather')) return judgeEmbedding(node, constants);
+  if (isOp(node, 'Conv')) return judgeConv(node, constants, convolutions);
+  if (isOp(node, 'LSTM')) return judgeLstm(node, constants);
+  if (isOp(node, 'Attention', MS_DOMAIN)) return judgeAttention(node, constants);
+  if (isOp(node, 'ConvTranspose')) return 'ONNX Runtime has no integer kernel for transposed convolutions';
+  if (isOp(node, 'GRU') || isOp(node, 'RNN')) return 'ONNX Runtime has no integer kernel for GRU and RNN';
   return null;
+}
+
+/** What of a graph and the bodies in it would be quantized, without doing it. */
+export function planDynamic(
+  graph: Graph,
+  convolutions: Convolutions,
+  outer: Constants = () => undefined,
+): { readonly done: readonly Target[]; readonly left: readonly { readonly node: Node; readonly reason: string }[] } {
+  const done: Target[] = [];
+  const left: { node: Node; reason: string }[] = [];
+  const constants: Constants = (name) => graph.initializers.get(name) ?? outer(name);
+  for (const node of graph.nodes) {
+    for (const body of subgraphsOf(node)) {
+      const inner = planDynamic(body, convolutions, constants);
+      done.push(...inner.done);
+      left.push(...inner.left);
+    }
+    const verdict = judgeDynamic(node, constants, convolutions);
+    if (typeof verdict === 'string') left.push({ node, reason: verdict });
+    else if (verdict !== null) done.push(verdict);
+  }
+  return { done, left };
 }
 
 const COMPUTED = 'both factors are computed at run time';
 const NOT_FLOAT32 = 'the weight is not float32';
+const WEIGHT_COMPUTED = 'the weight is computed at run time';
 
-function judgeMatMul(node: Node, graph: Graph): Verdict {
-  const weight = constantAt(node, 1, graph);
+function judgeMatMul(node: Node, constants: Constants): Target | string | null {
+  const weight = constantAt(node, 1, constants);
   if (weight === undefined) {
-    return constantAt(node, 0, graph) === undefined ? COMPUTED : 'the weight is the left factor';
+    return constantAt(node, 0, constants) === undefined ? COMPUTED : 'the weight is the left factor';
   }
   if (weight.dtype !== 'float32') return isFloat(weight) ? NOT_FLOAT32 : null;
-  if (weight.dims.length !== 2) return 'the weight is not a matrix';
-  return {
-    ...target('product', node, weight, ''),
-    dims: weight.dims,
-    values: (pass) => readFinite(pass, weight),
-    bias: null,
-  };
+  return weight.dims.length === 2 ? target('product', node, weight) : 'the weight is not a matrix';
 }
 
-function judgeGemm(node: Node, graph: Graph): Verdict {
-  const weight = constantAt(node, 1, graph);
+function judgeGemm(node: Node, constants: Constants): Target | string | null {
+  const weight = constantAt(node, 1, constants);
   if (weight === undefined) return COMPUTED;
   if (weight.dtype !== 'float32') return isFloat(weight) ? NOT_FLOAT32 : null;
   if (weight.dims.length !== 2) return 'the weight is not a matrix';
@@ -80,7 +92,7 @@ function judgeGemm(node: Node, graph: Graph): Verdict {
   const alpha = getFloat(node, 'alpha', 1);
   const beta = getFloat(node, 'beta', 1);
   const biasName = node.inputs[2] ?? '';
-  if (biasName !== '' && beta !== 1 && !graph.initializers.has(biasName)) return 'beta scales a computed tensor';
+  if (biasName !== '' && beta !== 1 && constants(biasName) === undefined) return 'beta scales a computed tensor';
 
   const [rows = 0, columns = 0] = weight.dims;
   const swap = getInt(node, 'transB', 0) !== 0;
@@ -91,35 +103,58 @@ function judgeGemm(node: Node, graph: Graph): Verdict {
   };
   const form = `${swap ? 'transposed' : ''}${alpha === 1 ? '' : ` x ${alpha}`}`;
   const bias = biasName === '' || beta === 0 ? null : { name: biasName, factor: beta };
-  return { ...target('product', node, weight, form), dims: swap ? [columns, rows] : weight.dims, values, bias };
-}
-
-function judgeGather(node: Node, graph: Graph): Verdict {
-  const weight = constantAt(node, 0, graph);
-  if (weight?.dtype !== 'float32' || weight.dims.length !== 2 || getInt(node, 'axis', 0) !== 0) return null;
-  const [rows = 0, width = 0] = weight.dims;
-  if (rows * width * 3 < width * 5 + NODE_BYTES) return 'the embedding would not become smaller';
-  return {
-    ...target('embedding', node, weight, ''),
-    dims: weight.dims,
-    values: (pass) => readFinite(pass, weight),
-    bias: null,
-  };
+  return { ...target('product', node, weight), dims: swap ? [columns, rows] : weight.dims, form, values, bias };
 }
 
 /** About what an added node and three added names cost in the file. */
 const NODE_BYTES = 200;
 
-function target(
-  kind: Target['kind'],
-  node: Node,
-  weight: Initializer,
-  form: string,
-): Pick<Target, 'kind' | 'node' | 'weight' | 'elements' | 'form'> {
-  return { kind, node, weight, elements: weight.dims.reduce((product, dim) => product * dim, 1), form };
+/** Also asked by `quantize.static`, which stores embeddings in the same way. */
+export function judgeEmbedding(node: Node, constants: Constants): Target | string | null {
+  if (!isOp(node, 'Gather')) return null;
+  const weight = constantAt(node, 0, constants);
+  if (weight?.dtype !== 'float32' || weight.dims.length !== 2 || getInt(node, 'axis', 0) !== 0) return null;
+  const [rows = 0, width = 0] = weight.dims;
+  if (rows * width * 3 < width * 5 + NODE_BYTES) return 'the embedding would not become smaller';
+  return target('embedding', node, weight);
 }
 
-const constantAt = (node: Node, input: number, graph: Graph): Initializer | undefined =>
-  graph.initializers.get(node.inputs[input] ?? '');
+function judgeConv(node: Node, constants: Constants, convolutions: Convolutions): Target | string | null {
+  const weight = constantAt(node, 1, constants);
+  if (weight === undefined) return WEIGHT_COMPUTED;
+  if (weight.dtype !== 'float32') return isFloat(weight) ? NOT_FLOAT32 : null;
+  if (convolutions === 'none') {
+    return 'convolutions are better quantized by quantize.static, and here only on request (`convolutions`)';
+  }
+  const isDepthwise = getInt(node, 'group', 1) > 1 && weight.dims[1] === 1;
+  if (convolutions === 'dense' && isDepthwise) return 'depthwise convolutions are slower so than in float';
+  return target('convolution', node, weight);
+}
+
+function judgeLstm(node: Node, constants: Constants): Target | string | null {
+  const [input, recurrent] = [constantAt(node, 1, constants), constantAt(node, 2, constants)];
+  if (input === undefined || recurrent === undefined) return WEIGHT_COMPUTED;
+  if (input.dtype !== 'float32' || recurrent.dtype !== 'float32') return NOT_FLOAT32;
+  if (getInt(node, 'layout', 0) !== 0) return 'ONNX Runtime’s integer LSTM knows layout 0 only';
+  return { ...target('lstm', node, input), weights: [input, recurrent] };
+}
+
+/** ONNX Runtime's own Attention, which its optimizer for transformers writes. */
+function judgeAttention(node: Node, constants: Constants): Target | string | null {
+  const weight = constantAt(node, 1, constants);
+  if (weight === undefined) return WEIGHT_COMPUTED;
+  if (weight.dtype !== 'float32') return NOT_FLOAT32;
+  if (getInts(node, 'qkv_hidden_sizes') !== undefined) return 'QAttention has one width for query, key and value';
+  if (node.inputs.slice(5).some((name) => name !== '')) return 'QAttention takes no bias of the scores';
+  return target('attention', node, weight);
+}
+
+function target(kind: Target['kind'], node: Node, weight: Initializer): Target {
+  const values = (pass: PassName): Float32Array => readFinite(pass, weight);
+  return { kind, node, weights: [weight], dims: weight.dims, form: '', values, bias: null };
+}
+
+const constantAt = (node: Node, input: number, constants: Constants): Initializer | undefined =>
+  constants(node.inputs[input] ?? '');
 
 const isFloat = ({ dtype }: Initializer): boolean => dtype === 'float16' || dtype === 'float64' || dtype === 'bfloat16';

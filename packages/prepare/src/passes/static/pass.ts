@@ -18,10 +18,11 @@ import {
 } from '@slipway/onnx';
 import type { Pass } from '../../pass.ts';
 import { QUANTIZED } from '../affine.ts';
-import { dropUnread, type StoredConstant } from '../constants.ts';
+import { dropUnread } from '../constants.ts';
 import { listNames, plural } from '../describe.ts';
 import { emitEmbedding } from '../dynamic/embedding.ts';
-import { planDynamic, type Target } from '../dynamic/plan.ts';
+import { judgeEmbedding, type Target } from '../dynamic/plan.ts';
+import { Scope } from '../dynamic/scope.ts';
 import { type Exclusion, exclusion } from '../exclude.ts';
 import { assessing, constantBytes, preparedForQuantization } from '../prepared.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
@@ -71,8 +72,8 @@ export const staticPass: Pass<Spec> = {
     const calibrated = await calibrate(pass, start, [...new Set(plan.ranges.values())], options, context);
     const editor = new GraphEditor(start.graph, [], keep);
     emitStatic(editor, start.graph, plan, calibrated.ranges, pass, scheme);
-    const stored = new Map<string, StoredConstant>();
-    for (const embedding of embeddings) emitEmbedding(editor, pass, embedding, scheme.perChannel, stored);
+    const scope = new Scope(start.graph, editor, null);
+    for (const embedding of embeddings) emitEmbedding(scope, pass, embedding, scheme.perChannel);
     if (scheme.format === 'qoperator') toIntegerOperators(editor);
     dropUnread(editor, new Set(editor.initializers.keys()));
     const result = withModel(start, { graph: editor.finish(), opsets: opsetsWith(start, scheme) });
@@ -154,7 +155,10 @@ function simplified(model: Model, excluded: Exclusion, scheme: Scheme, keep?: Ke
   return {
     model: withModel(start, { graph }),
     plan: planStatic(graph, { scheme, isExcluded, isFloat32 }),
-    embeddings: planDynamic(graph).targets.filter(({ kind, node }) => kind === 'embedding' && !isExcluded(node)),
+    embeddings: graph.nodes
+      .filter((node) => !isExcluded(node))
+      .map((node) => judgeEmbedding(node, (name) => graph.initializers.get(name)))
+      .filter((one) => one !== null && typeof one !== 'string'),
     folded,
     raisedFrom,
     kept: graph.nodes.filter(isExcluded),
