@@ -9,12 +9,16 @@ import { bfloat16Schema, float16Schema } from './passes/precision.ts';
 import { magnitudeSchema } from './passes/prune.ts';
 import { dynamicSchema, staticSchema } from './passes/quantize.ts';
 import { weightsSchema } from './passes/weights.ts';
+import { equaliseSchema } from './passes/equalise.ts';
+import { smoothSchema } from './passes/smooth.ts';
 
 export const passSchema = z.discriminatedUnion('pass', [
   magnitudeSchema,
   dynamicSchema,
   staticSchema,
   weightsSchema,
+  smoothSchema,
+  equaliseSchema,
   optimizeSchema,
   batchSchema,
   simplifySchema,
@@ -42,6 +46,10 @@ export const quantize = {
   static: (options: PassOptions<'quantize.static'> = {}): PassSpec => ({ pass: 'quantize.static', ...options }),
   /** Weights in 2, 4 or 8 bits, in blocks; activations stay float. For large transformers. */
   weights: (options: PassOptions<'quantize.weights'> = {}): PassSpec => ({ pass: 'quantize.weights', ...options }),
+  /** Before static: share outlier channels of activations with the weights (SmoothQuant). Good for transformers. */
+  smooth: (options: PassOptions<'quantize.smooth'> = {}): PassSpec => ({ pass: 'quantize.smooth', ...options }),
+  /** Before static: balance channels between neighbouring layers. Good for CNNs with one scale per tensor. */
+  equalise: (options: PassOptions<'quantize.equalise'> = {}): PassSpec => ({ pass: 'quantize.equalise', ...options }),
 } as const;
 
 /** Store, and compute where the engine can, in 16-bit floats. */

@@ -143,6 +143,18 @@ const RECIPES: Readonly<Record<PassName, Recipe>> = {
     code: 'precision.bfloat16()',
     why: 'Weights in bfloat16: half the size without the narrow range of float16, same speed.',
   },
+  'quantize.smooth': {
+    name: 'int8-smooth',
+    code: 'quantize.smooth(), quantize.static()',
+    why: 'The same, with outlier channels of activations shared with the weights first: for transformers that lose accuracy in 8 bits.',
+    needs: 'data.calibration',
+  },
+  'quantize.equalise': {
+    name: 'int8-equalised',
+    code: 'quantize.equalise(), quantize.static({ perChannel: false })',
+    why: 'One scale per weight, with channels balanced between layers first: for targets without scales per channel.',
+    needs: 'data.calibration',
+  },
 };
 
 function renderConfig(name: string, source: string, inspection: Inspection): string {

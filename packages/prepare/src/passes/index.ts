@@ -2,12 +2,14 @@
 import type { PassRegistry } from '../pass.ts';
 import { batchPass } from './batch/pass.ts';
 import { dynamicPass } from './dynamic/pass.ts';
+import { equalisePass } from './equalise/pass.ts';
 import { fusePass } from './fuse.ts';
 import { bfloat16Pass } from './float16/bfloat16.ts';
 import { float16Pass } from './float16/pass.ts';
 import { magnitudePass } from './magnitude/pass.ts';
 import { optimizePass } from './optimize.ts';
 import { simplifyPass } from './simplify.ts';
+import { smoothPass } from './smooth/pass.ts';
 import { staticPass } from './static/pass.ts';
 import { weightsPass } from './weight-only/pass.ts';
 
@@ -16,6 +18,8 @@ export const PASSES: PassRegistry = {
   'quantize.dynamic': dynamicPass,
   'quantize.static': staticPass,
   'quantize.weights': weightsPass,
+  'quantize.smooth': smoothPass,
+  'quantize.equalise': equalisePass,
   optimize: optimizePass,
   'batch.dynamic': batchPass,
   simplify: simplifyPass,

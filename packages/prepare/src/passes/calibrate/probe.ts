@@ -66,20 +66,32 @@ export interface ChannelAxis {
   readonly channels: number;
 }
 
-/** The largest |x| of each channel. */
-export const largestOfChannels = ({ axis, channels }: ChannelAxis): Probe => ({
-  shape: [channels],
-  identity: { dtype: 'float32', shape: [channels], data: new Float32Array(channels) },
-  measure: (tensor, into) => reduceChannels('ReduceMax', into.node('Abs', [tensor]), { axis, channels }, into),
+/** The smallest and the largest element of each channel. */
+export const smallestOfChannels = (at: ChannelAxis): Probe => ({
+  shape: [at.channels],
+  identity: filled(at.channels, Infinity),
+  measure: (tensor, into) => reduceChannels('ReduceMin', tensor, at, into),
+  join: 'Min',
+});
+export const largestOfChannels = (at: ChannelAxis): Probe => ({
+  shape: [at.channels],
+  identity: filled(at.channels, -Infinity),
+  measure: (tensor, into) => reduceChannels('ReduceMax', tensor, at, into),
   join: 'Max',
 });
 
 /** The sum of each channel. */
-export const sumOfChannels = ({ axis, channels }: ChannelAxis): Probe => ({
-  shape: [channels],
-  identity: { dtype: 'float32', shape: [channels], data: new Float32Array(channels) },
-  measure: (tensor, into) => reduceChannels('ReduceSum', tensor, { axis, channels }, into),
+export const sumOfChannels = (at: ChannelAxis): Probe => ({
+  shape: [at.channels],
+  identity: filled(at.channels, 0),
+  measure: (tensor, into) => reduceChannels('ReduceSum', tensor, at, into),
   join: 'Add',
+});
+
+const filled = (channels: number, value: number): Tensor => ({
+  dtype: 'float32',
+  shape: [channels],
+  data: new Float32Array(channels).fill(value),
 });
 
 /** How many elements there are, as a float32: exact up to 2^24 in one call, and close beyond. */
@@ -90,7 +102,12 @@ export const elementCount: Probe = {
   join: 'Add',
 };
 
-function reduceChannels(op: 'ReduceMax' | 'ReduceSum', tensor: string, at: ChannelAxis, into: Writer): string {
+function reduceChannels(
+  op: 'ReduceMin' | 'ReduceMax' | 'ReduceSum',
+  tensor: string,
+  at: ChannelAxis,
+  into: Writer,
+): string {
   const [shape, axes] =
     at.axis === 'last'
       ? [[-1, at.channels], [0]]
@@ -99,7 +116,7 @@ function reduceChannels(op: 'ReduceMax' | 'ReduceSum', tensor: string, at: Chann
           [0, 2],
         ];
   const flat = into.node('Reshape', [tensor, into.constant(integers(...shape))]);
-  // Axes became an input of ReduceSum in operator set 13, of ReduceMax in 18.
+  // Axes became an input of ReduceSum in operator set 13, of the others in 18.
   const asInput = into.opset >= (op === 'ReduceSum' ? 13 : 18);
   return asInput
     ? into.node(op, [flat, into.constant(integers(...axes))], NO_DIMS)
