@@ -11,7 +11,7 @@ const blockSize = z.union([
   z.literal(256),
   z.literal('column'),
 ]);
-const algorithm = z.enum(['rtn', 'k-quant', 'hqq']);
+const algorithm = z.enum(['rtn', 'k-quant', 'hqq', 'gptq', 'awq']);
 
 const layer = z.strictObject({
   match: selectorSchema,
@@ -35,15 +35,29 @@ export const weightsSchema = z
       .describe(
         '`matmulnbits`: operators of ONNX Runtime (default). `dequantize`: standard operators, which ONNX Runtime fuses to the same.',
       ),
-    algorithm: algorithm.optional().describe('How codes are chosen. Default `k-quant`.'),
-    accuracyLevel: z
-      .union([z.literal(0), z.literal(1), z.literal(2), z.literal(3), z.literal(4)])
+    algorithm: algorithm
       .optional()
-      .describe('Format `matmulnbits`: what the kernel computes in. 4: 8-bit integers (default), 0: float.'),
+      .describe('How codes are chosen. `gptq` and `awq` need calibration rows. Default `k-quant`.'),
+    accuracyLevel: z
+      .union([z.literal(0), z.literal(1), z.literal(2), z.literal(3), z.literal(4), z.literal('search')])
+      .optional()
+      .describe(
+        'Format `matmulnbits`: what the kernel computes in. 4: 8-bit integers (default), 0: float; `search`: 4 unless answers on calibration rows suffer.',
+      ),
     embeddings: z
       .union([z.literal(false), bits])
       .optional()
       .describe('Bits per weight of embedding tables, or `false` to leave them. Default: as `bits`.'),
+    damping: z
+      .number()
+      .positive()
+      .max(1)
+      .optional()
+      .describe('`gptq`: what is added to the diagonal of the Hessian, as a share of its mean. Default 0.01.'),
+    actOrder: z
+      .boolean()
+      .optional()
+      .describe('`gptq`: quantize the inputs with the largest activations first. Default true.'),
     layers: z
       .array(layer)
       .optional()

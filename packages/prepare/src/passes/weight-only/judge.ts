@@ -23,8 +23,6 @@ export interface Target {
    * load a DequantizeLinear before a product whose codes are in a graph around it ("Missing required weight").
    */
   readonly home: Graph;
-  /** The node is in the main graph, so what it is given can be observed. */
-  readonly observable: boolean;
   readonly grid: Grid;
   readonly settings: LayerSettings;
   /** The file has [columns, rows]: a column of the weight is a row of the grid. */
@@ -154,7 +152,7 @@ interface Shape extends Partial<Pick<Target, 'factor' | 'bias'>> {
 function target(
   kind: Target['kind'],
   node: Node,
-  { graph, isMain }: Site,
+  { graph }: Site,
   { initializer, owner }: Constant,
   { settings: all, namesOf }: PlanOptions,
   { rows, columns, transposed, factor = 1, bias = null }: Shape,
@@ -177,7 +175,6 @@ function target(
     weight: initializer,
     owner,
     home: all.format === 'dequantize' ? graph : owner,
-    observable: isMain,
     grid: { rows, columns, bits, blockSize, symmetric, half },
     settings,
     transposed,

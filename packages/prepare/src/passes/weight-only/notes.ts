@@ -2,26 +2,28 @@
 import { describeNode } from '@slipway/onnx';
 import { listNames, percent, plural } from '../describe.ts';
 import type { Target } from './judge.ts';
-import type { Settings } from './settings.ts';
 
 export interface Done {
   readonly target: Target;
-  /** Relative error, as `measured` says. */
+  /** Relative. */
   readonly error: number;
+  /** The error is of what the product computes over the calibration rows; otherwise of the weights. */
+  readonly measured: boolean;
 }
 
 /** How many of the worst layers are named. */
 const WORST = 5;
 
-export function describeWeights(done: readonly Done[], settings: Settings, before: number, after: number): string[] {
+export function describeWeights(done: readonly Done[], before: number, after: number): string[] {
   const notes = [...Map.groupBy(done, ({ target }) => describeForm(target)).entries()].map(
     ([form, all]) => `${plural(all.length, 'matrix', 'matrices')} stored in ${form}.`,
   );
   notes.push(`Constants ${before.toLocaleString('en')} → ${after.toLocaleString('en')} bytes.`);
-  if (settings.format === 'matmulnbits') {
-    notes.push(describeLevel(settings.accuracyLevel));
+  const [measured, blind] = [done.filter((each) => each.measured), done.filter((each) => !each.measured)];
+  if (measured.length > 0) {
+    notes.push(describeErrors(measured, 'Relative error of what products compute on calibration rows'));
   }
-  notes.push(describeErrors(done, 'Relative error of the weights'));
+  if (blind.length > 0) notes.push(describeErrors(blind, 'Relative error of the weights'));
   return notes;
 }
 
@@ -32,7 +34,7 @@ function describeForm({ grid, settings, kind }: Target): string {
   return `${grid.bits} bits (${kind === 'embedding' ? 'embeddings, ' : ''}${settings.algorithm}, ${blocks}, ${zeros})`;
 }
 
-function describeLevel(level: number): string {
+export function describeLevel(level: number): string {
   return level === 4
     ? 'Accuracy level 4: products quantize their input to 8 bits per block and compute in integers; 0 computes in float.'
     : `Accuracy level ${level}: products compute in ${level === 0 ? 'the type of their input' : (['', 'float32', 'float16', 'bfloat16'][level] ?? '')}.`;

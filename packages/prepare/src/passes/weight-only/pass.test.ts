@@ -1,9 +1,10 @@
-import { numbersToFloat16, type Tensors } from '@slipway/core';
+import { numbersToFloat16, type Tensor, type Tensors } from '@slipway/core';
 import {
   buildGraph,
   type Builder,
   buildModel,
   floatAttribute,
+  getInt,
   graphAttribute,
   type Initializer,
   initializerOf,
@@ -13,7 +14,7 @@ import {
 import { describe, expect, it } from 'vitest';
 import { offlineContext, runningContext } from '../testing/context.ts';
 import { dump } from '../testing/dump.ts';
-import { bytesOfModel, floats, floatWeight, relativeError, runModel } from '../testing/run.ts';
+import { bytesOfModel, datasetOf, floats, floatWeight, relativeError, runModel } from '../testing/run.ts';
 import { weightsPass } from './pass.ts';
 import type { WeightsSpec } from './settings.ts';
 
@@ -280,5 +281,116 @@ describe('forms of weights', () => {
   it('gives the same bytes every time', async () => {
     const [a, b] = [await apply(layers()), await apply(layers())];
     expect(bytesOfModel(a.model)).toBe(bytesOfModel(b.model));
+  });
+});
+
+describe('algorithms that look at activations', () => {
+  const model = (): Model =>
+    buildModel((b) => {
+      const x = b.input('x', 'float32', ['batch', 48]);
+      b.initializer(floatWeight('Q', [48, 64], 1));
+      b.initializer(floatWeight('K', [48, 64], 2));
+      b.initializer(floatWeight('O', [64, 32], 3));
+      const both = b.op('Sub', [b.op('MatMul', [x, 'Q'], { name: 'q' }), b.op('MatMul', [x, 'K'], { name: 'k' })]);
+      b.output(b.op('MatMul', [both, 'O'], { name: 'o', outputs: ['y'] }), 'float32', ['batch', 32]);
+    });
+  /** A few large inputs, each a little of the one before. */
+  const rows = (count: number, seed: number): Tensors => {
+    const { data } = floats([count, 48], seed);
+    const values = (data as Float32Array).map((value, i, all) =>
+      i % 7 === 0 ? 10 * value : value + 0.8 * (all[i - 1] ?? 0),
+    );
+    return { x: { dtype: 'float32', shape: [count, 48], data: values } };
+  };
+
+  async function errorOf(
+    options: Omit<WeightsSpec, 'pass'>,
+  ): Promise<{ error: number; notes: readonly string[]; model: Model }> {
+    const source = model();
+    using context = runningContext(datasetOf(source, rows(300, 5)));
+    const result = await weightsPass.apply(source, spec({ accuracyLevel: 0, blockSize: 16, ...options }), context);
+    const inputs = rows(60, 6);
+    const [expected, actual] = [await runModel(source, inputs, context), await runModel(result.model, inputs, context)];
+    const [want, got] = [expected['y']?.data as Float32Array, actual['y']?.data as Float32Array];
+    const error = want.reduce((sum, value, i) => sum + (value - (got[i] ?? NaN)) ** 2, 0);
+    return { error, notes: result.notes, model: result.model };
+  }
+
+  it.each([
+    ['gptq', 0.7],
+    ['awq', 0.9],
+  ] as const)('%s: closer on rows it has not seen than without', async (algorithm, share) => {
+    const plain = await errorOf({ algorithm: 'rtn' });
+    const own = await errorOf({ algorithm });
+    expect(own.error).toBeLessThan(share * plain.error);
+    expect(own.notes.join('\n')).toMatch(
+      /Relative error of what products compute on calibration rows: median \d+\.\d %/,
+    );
+    const standard = await errorOf({ algorithm, format: 'dequantize', accuracyLevel: undefined });
+    expect(standard.error).toBeLessThan(plain.error);
+  });
+
+  it('awq divides what several products read once', async () => {
+    const { model: result } = await errorOf({ algorithm: 'awq' });
+    const scaled = result.graph.nodes.filter(({ op, outputs }) => op === 'Mul' && outputs[0] === 'x_scaled');
+    expect(scaled).toHaveLength(1);
+    const readers = result.graph.nodes.filter(({ inputs }) => inputs.includes('x_scaled'));
+    expect(readers.map(({ name }) => name)).toEqual(['q', 'k']);
+  });
+
+  it('searches the accuracy level on calibration rows, and says what it found', async () => {
+    const { notes, model: result } = await errorOf({ accuracyLevel: 'search', bits: 8 });
+    // Inputs in 8 bits cost far more than weights in 8 bits.
+    expect(notes.join('\n')).toMatch(
+      /Accuracy level 0: .* dB from those of the float model with level 4 and .* dB with level 0/,
+    );
+    const levels = result.graph.nodes
+      .filter(({ op }) => op === 'MatMulNBits')
+      .map((node) => getInt(node, 'accuracy_level', 0));
+    expect(new Set(levels)).toEqual(new Set([0]));
+    expect((await errorOf({ accuracyLevel: 'search', bits: 2 })).notes.join('\n')).toContain('Accuracy level 4: ');
+  });
+
+  it('observes what happens in branches, and shares weights only where one input speaks for all', async () => {
+    const branch = (name: string) =>
+      buildGraph((b) => {
+        b.output(b.op('MatMul', ['x', 'Q'], { name, outputs: [name] }), 'float32', null);
+      });
+    const source = buildModel((b) => {
+      const x = b.input('x', 'float32', ['batch', 48]);
+      b.initializer(floatWeight('Q', [48, 64], 1));
+      b.initializer(floatWeight('T', [64, 64], 2));
+      const attributes = [graphAttribute('then_branch', branch('a')), graphAttribute('else_branch', branch('e'))];
+      const small = b.op('Less', [
+        b.op('ReduceMax', [x], { attributes: [intAttribute('keepdims', 0)] }),
+        b.floats('limit', [], [1000]),
+      ]);
+      const h = b.op('If', [small], { name: 'choice', attributes });
+      const once = b.op('MatMul', [h, 'T'], { name: 'once' });
+      b.output(b.op('MatMul', [once, 'T'], { name: 'twice', outputs: ['y'] }), 'float32', ['batch', 64]);
+    });
+    const small = rows(20, 5);
+    const large = {
+      x: { ...floats([20, 48], 7), data: (floats([20, 48], 7).data as Float32Array).map((v) => v * 2000) } as Tensor,
+    };
+    using context = runningContext(datasetOf(source, small));
+    for (const algorithm of ['gptq', 'awq'] as const) {
+      const { model: result, notes } = await weightsPass.apply(source, spec({ algorithm, bits: 8 }), context);
+      expect(notes.join('\n')).toContain(
+        'By k-quant, because their weight is shared by products with different inputs: MatMul node "once", MatMul node "twice".',
+      );
+      for (const given of [small, large]) {
+        const [expected, actual] = [await runModel(source, given, context), await runModel(result, given, context)];
+        expect(relativeError(actual['y'], expected['y'])).toBeLessThan(0.02);
+      }
+    }
+  });
+
+  it('says what to give when there are no rows, before any work', async () => {
+    for (const options of [{ algorithm: 'gptq' }, { algorithm: 'awq' }, { accuracyLevel: 'search' }] as const) {
+      await expect(apply(model(), options)).rejects.toThrow(
+        'it needs calibration data: give `data.calibration` in the config',
+      );
+    }
   });
 });

@@ -16,16 +16,21 @@ import {
   type Model,
   withOpset,
 } from '@slipway/onnx';
-import type { Pass, PassResult } from '../../pass.ts';
+import type { Pass, PassContext, PassResult } from '../../pass.ts';
+import { outputError } from '../calibrate/auto.ts';
+import { calibrationRows } from '../calibrate/rows.ts';
 import { listNames, plural } from '../describe.ts';
 import { exclusion } from '../exclude.ts';
 import { assessing, constantBytes } from '../prepared.ts';
-import { describeWeights, type Done } from './notes.ts';
-import { storedBytes } from './judge.ts';
+import type { Blocks } from './blocks.ts';
+import { storedBytes, type Target } from './judge.ts';
+import { describeLevel, describeWeights, type Done } from './notes.ts';
+import { chooseByActivations, splitByNeed } from './observed.ts';
 import { type Plan, planWeights } from './plan.ts';
 import { prepareModel, type PreparedModel } from './prepare.ts';
 import { quantizeBlind, readGrid } from './quantize.ts';
-import { namer, type Replacement, replaceWeights } from './rewrite.ts';
+import { namer, replaceWeights } from './rewrite.ts';
+import { type InputScale, inputScaler } from './scale.ts';
 import { type Settings, settingsOf, type WeightsSpec } from './settings.ts';
 import { storeBlocks, type Stored } from './store.ts';
 
@@ -36,13 +41,10 @@ export const weightsPass: Pass<WeightsSpec> = {
   assess: assessing((model) => {
     const spec: WeightsSpec = { pass: 'quantize.weights' };
     const settings = settingsOf(spec, model, null);
-    const { targets } = planFor(spec, settings, { model, source: null }, prepareModel(spec.pass, model, settings)).plan;
+    const { targets } = planFor(spec, settings, model, null, prepareModel(spec.pass, model, settings));
     if (targets.length === 0) {
-      return {
-        applicable: false,
-        targets: 0,
-        summary: 'no constant matrix of a MatMul, Gemm or embedding that would become smaller',
-      };
+      const summary = 'no constant matrix of a MatMul, Gemm or embedding that would become smaller';
+      return { applicable: false, targets: 0, summary };
     }
     const weights = new Map(targets.map((target) => [target.weight, target]));
     const before = sum([...weights.values()].map(({ grid }) => grid.rows * grid.columns * (grid.half ? 2 : 4)));
@@ -54,34 +56,30 @@ export const weightsPass: Pass<WeightsSpec> = {
     };
   }),
 
-  apply(model, spec, context) {
+  async apply(model, spec, context): Promise<PassResult> {
+    const { pass } = spec;
     const settings = settingsOf(spec, model, context.source);
-    const start = prepareModel(spec.pass, model, settings);
-    const { plan } = planFor(spec, settings, { model, source: context.source }, start);
-    if (plan.targets.length === 0) throw fail('PASS_NOT_APPLICABLE', { pass: spec.pass, problem: nothing(plan) });
+    const start = prepareModel(pass, model, settings);
+    const plan = planFor(spec, settings, model, context.source, start);
+    if (plan.targets.length === 0) throw fail('PASS_NOT_APPLICABLE', { pass, problem: nothing(plan) });
 
     const unique = namer(start.model);
-    const known = new Map<Initializer, { home: Graph; key: string; stored: Stored }[]>();
-    const done: Done[] = [];
-    const replacements: Replacement[] = [];
-    for (const target of plan.targets) {
-      context.signal.throwIfAborted();
-      const forms = known.get(target.weight) ?? [];
-      known.set(target.weight, forms);
-      let stored = forms.find(({ home, key }) => home === target.home && key === target.key)?.stored;
-      if (stored === undefined) {
-        const { blocks, error } = quantizeBlind(target, readGrid(spec.pass, target), settings.format);
-        stored = storeBlocks(target, blocks, settings.format, unique);
-        forms.push({ home: target.home, key: target.key, stored });
-        done.push({ target, error });
-      }
-      replacements.push({ target, stored });
+    const chosen = await chooseAll(start.model, plan, spec, settings, context, unique);
+    const replacements = plan.targets.map((target) => ({ target, stored: chosen.storedFor(target) }));
+    const rewrite = (accuracyLevel: number): Model => {
+      const options = { format: settings.format, accuracyLevel, unique };
+      const rewritten = replaceWeights(start.model, plan, replacements, options, inputScaler(chosen.scaleOf, unique));
+      return settings.format === 'matmulnbits' ? withOpset(rewritten, MS_DOMAIN, 1) : rewritten;
+    };
+    const level = await findLevel(spec, start.model, settings, rewrite, context);
+    const result = level.model;
+
+    const notes = describeWeights(chosen.done, constantBytes(model), constantBytes(result));
+    if (settings.format === 'matmulnbits') notes.push(level.note);
+    if (chosen.ambiguous.length > 0) {
+      const names = listNames(chosen.ambiguous.map(({ node }) => describeNode(node)));
+      notes.push(`By k-quant, because their weight is shared by products with different inputs: ${names}.`);
     }
-    const accuracyLevel = settings.accuracyLevel;
-    const options = { format: settings.format, accuracyLevel, unique };
-    const rewritten = replaceWeights(start.model, plan, replacements, options);
-    const result = settings.format === 'matmulnbits' ? withOpset(rewritten, MS_DOMAIN, 1) : rewritten;
-    const notes = describeWeights(done, settings, constantBytes(model), constantBytes(result));
     if (plan.excluded.length > 0) {
       notes.push(`Left alone because excluded: ${listNames(plan.excluded.map(describeNode))}.`);
     }
@@ -89,25 +87,105 @@ export const weightsPass: Pass<WeightsSpec> = {
       notes.push(`Left in float: ${listNames(left.map(({ node }) => describeNode(node)))}: ${reason}.`);
     }
     if (start.raisedFrom !== null) notes.push(`Operator set raised from ${start.raisedFrom} to ${start.raisedTo}.`);
-    return Promise.resolve<PassResult>({ model: result, notes });
+    return { model: result, notes };
   },
 };
+
+interface Choices {
+  readonly storedFor: (target: Target) => Stored;
+  readonly scaleOf: (node: Target['node']) => InputScale | undefined;
+  readonly done: readonly Done[];
+  readonly ambiguous: readonly Target[];
+}
+
+/** Codes for every weight: first those that need no activations, then the others. */
+async function chooseAll(
+  model: Model,
+  plan: Plan,
+  { pass }: WeightsSpec,
+  settings: Settings,
+  context: PassContext,
+  unique: (base: string) => string,
+): Promise<Choices> {
+  const { observed, ambiguous } = splitByNeed(plan.targets);
+  // Before any work, so that missing rows are known at once.
+  if (observed.length > 0) calibrationRows(pass, context);
+  const stored = new Map<Initializer, { readonly home: Graph; readonly key: string; readonly stored: Stored }[]>();
+  const done: Done[] = [];
+  const scales = new Map<Target['node'], InputScale>();
+  const known = ({ weight, home, key }: Target): Stored | undefined =>
+    stored.get(weight)?.find((each) => each.home === home && each.key === key)?.stored;
+  const keep = (target: Target, blocks: Blocks): void => {
+    const entry = { home: target.home, key: target.key, stored: storeBlocks(target, blocks, settings.format, unique) };
+    stored.set(target.weight, [...(stored.get(target.weight) ?? []), entry]);
+  };
+  const waiting = new Set(observed);
+  for (const target of plan.targets) {
+    context.signal.throwIfAborted();
+    if (waiting.has(target) || known(target) !== undefined) continue;
+    const { blocks, error } = quantizeBlind(target, readGrid(pass, target), settings.format);
+    keep(target, blocks);
+    done.push({ target, error, measured: false });
+  }
+  await chooseByActivations(pass, model, observed, settings, context, ({ target, blocks, error, scales: own }) => {
+    done.push({ target, error, measured: true });
+    for (const each of observed) {
+      if (each.weight !== target.weight) continue;
+      if (known(each) === undefined) keep(each, blocks);
+      if (own !== null) scales.set(each.node, { scales: own, half: target.grid.half });
+    }
+  });
+  return {
+    storedFor(target) {
+      const found = known(target);
+      if (found === undefined) {
+        throw fail('INTERNAL', { problem: `nothing was stored for ${describeNode(target.node)}` });
+      }
+      return found;
+    },
+    scaleOf: (node) => scales.get(node),
+    done,
+    ambiguous: [...ambiguous],
+  };
+}
+
+/** How much more error, as energy, computing in 8 bits may add: 3 dB. */
+const TOLERATED = 2;
+
+/** The model with the accuracy level asked for, or with 4 unless its answers on calibration rows are clearly worse than in float. */
+async function findLevel(
+  { pass }: WeightsSpec,
+  float: Model,
+  { accuracyLevel }: Settings,
+  rewrite: (level: number) => Model,
+  context: PassContext,
+): Promise<{ readonly model: Model; readonly note: string }> {
+  if (accuracyLevel !== 'search') return { model: rewrite(accuracyLevel), note: describeLevel(accuracyLevel) };
+  const rows = calibrationRows(pass, context);
+  const [fast, exact] = [rewrite(4), rewrite(0)];
+  const inIntegers = await outputError(pass, float, fast, rows, context);
+  const inFloat = await outputError(pass, float, exact, rows, context);
+  const level = inIntegers <= TOLERATED * inFloat ? 4 : 0;
+  const decibels = (energy: number): string => `${(-10 * Math.log10(energy)).toFixed(1)} dB`;
+  const note = `On calibration rows the outputs are ${decibels(inIntegers)} from those of the float model with level 4 and ${decibels(inFloat)} with level 0.`;
+  return { model: level === 4 ? fast : exact, note: `${describeLevel(level)} ${note}` };
+}
 
 function planFor(
   spec: WeightsSpec,
   settings: Settings,
-  { model, source }: { readonly model: Model; readonly source: Model | null },
+  model: Model,
+  source: Model | null,
   start: PreparedModel,
-): { readonly plan: Plan } {
+): Plan {
   const excluded = exclusion(spec.pass, spec, model, source);
   const types = inferShapes(start.model).values;
-  const plan = planWeights(start.model, {
+  return planWeights(start.model, {
     settings,
     namesOf: (weight) => [weight, ...(start.origins.get(weight) ?? [])],
     isExcluded: (things) => excluded.has(...things),
     typeOf: (name) => types.get(name),
   });
-  return { plan };
 }
 
 function nothing({ untouched, excluded }: Plan): string {

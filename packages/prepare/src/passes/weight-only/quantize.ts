@@ -36,6 +36,9 @@ export function quantizeBlind(target: Target, values: Float32Array, format: Sett
       case 'rtn':
         return roundToNearest(values, grid);
       case 'k-quant':
+      case 'gptq':
+      case 'awq':
+        // The last two only where activations say nothing of the weight alone: see splitByNeed.
         return kQuant(values, grid);
       case 'hqq':
         // The only operator that takes fractional zero points, and not with 8 bits.

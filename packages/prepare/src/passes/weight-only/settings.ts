@@ -18,7 +18,9 @@ export interface LayerSettings {
 
 export interface Settings {
   readonly format: 'matmulnbits' | 'dequantize';
-  readonly accuracyLevel: 0 | 1 | 2 | 3 | 4;
+  readonly accuracyLevel: 0 | 1 | 2 | 3 | 4 | 'search';
+  readonly damping: number;
+  readonly actOrder: boolean;
   /** Some layer is asked for in 2 bits. */
   readonly twoBits: boolean;
   /** For the product that is known by any of these: its node, the name of its weight and of what that was folded from. */
@@ -26,6 +28,9 @@ export interface Settings {
   /** Null: tables stay as they are. */
   readonly embedding: (things: readonly (Node | string)[]) => LayerSettings | null;
 }
+
+/** Algorithms that look at what a product is given, which a lookup in a table has not. */
+export const NEEDS_ACTIVATIONS: ReadonlySet<Algorithm> = new Set<Algorithm>(['gptq', 'awq']);
 
 /** @throws PASS_NOT_APPLICABLE when an entry of `layers` matches nothing, or options contradict each other */
 export function settingsOf(spec: WeightsSpec, model: Model, source: Model | null): Settings {
@@ -51,11 +56,14 @@ export function settingsOf(spec: WeightsSpec, model: Model, source: Model | null
   return {
     format: spec.format ?? 'matmulnbits',
     accuracyLevel: spec.accuracyLevel ?? 4,
+    damping: spec.damping ?? 0.01,
+    actOrder: spec.actOrder ?? true,
     twoBits: [spec, ...(spec.layers ?? [])].some(({ bits }) => bits === 2),
     product: (things) => layer(things, base),
     embedding: (things) => {
       if (spec.embeddings === false) return null;
-      return layer(things, { ...base, bits: spec.embeddings ?? base.bits });
+      const settings = layer(things, { ...base, bits: spec.embeddings ?? base.bits });
+      return NEEDS_ACTIVATIONS.has(settings.algorithm) ? { ...settings, algorithm: 'k-quant' } : settings;
     },
   };
 }
