@@ -211,6 +211,51 @@ const upsample7: Adapter = (node) => (node.attributes.has('scales') ? [node] : '
 
 const BROADCAST_7 = ['Add', 'And', 'Div', 'Equal', 'Greater', 'Less', 'Mul', 'Or', 'Pow', 'Sub', 'Xor'];
 
+/** Until 15, corners of regions were not moved by half a pixel. */
+const roiAlign16: Adapter = (node) => [
+  node.attributes.has('coordinate_transformation_mode')
+    ? node
+    : withAttributes(node, [stringAttribute('coordinate_transformation_mode', 'output_half_pixel')]),
+];
+
+const GRID_MODES: Readonly<Record<string, string>> = { bilinear: 'linear', bicubic: 'cubic' };
+
+/** The modes were renamed for grids of more than two dimensions. */
+const gridSample20: Adapter = (node) => {
+  const mode = GRID_MODES[getString(node, 'mode', 'bilinear')];
+  return [mode === undefined ? node : withAttributes(node, [stringAttribute('mode', mode)])];
+};
+
+/** The axis became an input, a scalar, whose default is another. */
+const dft20: Adapter = (node, tools) => {
+  const axis = tools.name(`${output(node)}_axis`);
+  const constant = createNode('Constant', [], [axis], {
+    name: tools.name(`${node.name}_axis`),
+    attributes: [intAttribute('value_int', getInt(node, 'axis', 1))],
+  });
+  return [constant, withNode(withAttributes(node, [], ['axis']), { inputs: [input(node), input(node, 1), axis] })];
+};
+
+/** Scale and bias are per channel since 21; before, they were per group. */
+const groupNormalization21: Adapter = (node, tools) => {
+  const groups = getInt(node, 'num_groups');
+  const channels = tools.shape(input(node))?.[1];
+  if (groups === undefined || typeof channels !== 'number') return 'the number of its channels is not known';
+  if (channels % groups !== 0) return `${channels} channels cannot be divided into ${groups} groups`;
+  if (groups === channels) return [node];
+  const made: Node[] = [];
+  const step = (op: string, from: string, list: readonly number[]): string => {
+    const to = tools.name(`${from}_${op.toLowerCase()}`);
+    const inputs = [from, tools.integers(`${to}_shape`, list)];
+    made.push(createNode(op, inputs, [to], { name: tools.name(`${node.name}_${op}`) }));
+    return to;
+  };
+  const perChannel = (parameter: string): string =>
+    step('Reshape', step('Expand', step('Reshape', parameter, [groups, 1]), [groups, channels / groups]), [channels]);
+  const inputs = [input(node), perChannel(input(node, 1)), perChannel(input(node, 2))];
+  return [...made, withNode(node, { inputs })];
+};
+
 const scan9: Adapter = () => 'its inputs were batched until operator set 8';
 
 const REDUCTIONS_18 = ['L1', 'L2', 'LogSum', 'LogSumExp', 'Max', 'Mean', 'Min', 'Prod', 'SumSquare'];
@@ -220,8 +265,11 @@ export const ADAPTERS: Readonly<Record<string, Readonly<Record<number, Adapter>>
   ...Object.fromEntries(BROADCAST_7.map((name) => [name, { 7: broadcast7 }])),
   BatchNormalization: { 7: batchNormalization7, 9: batchNormalization9, 14: batchNormalization14 },
   Clip: { 11: clip },
+  DFT: { 20: dft20 },
   Dropout: { 7: without('is_test'), 10: dropout, 12: dropout },
   GRU: { 7: without('output_sequence') },
+  GridSample: { 20: gridSample20 },
+  GroupNormalization: { 21: groupNormalization21 },
   Gemm: { 7: without('broadcast') },
   Hardmax: { 13: softmax },
   LSTM: { 7: without('output_sequence') },
@@ -232,6 +280,7 @@ export const ADAPTERS: Readonly<Record<string, Readonly<Record<number, Adapter>>
   ReduceSum: { 13: listToInput('axes', 1) },
   ...Object.fromEntries(REDUCTIONS_18.map((name) => [`Reduce${name}`, { 18: listToInput('axes', 1) }])),
   Resize: { 11: resize11 },
+  RoiAlign: { 16: roiAlign16 },
   Scan: { 9: scan9 },
   Scatter: { 11: (node) => [withNode(node, { op: 'ScatterElements' })] },
   Slice: { 10: slice },
@@ -256,12 +305,16 @@ const COMPATIBLE =
   'ScatterElements ScatterND Selu Shape Shrink Sigmoid Sign Sin Sinh Size Softplus Softsign SpaceToDepth Sqrt Sub Sum ' +
   'Tan Tanh ThresholdedRelu Tile Transpose Trilu Unique Where Xor ConcatFromSequence Optional OptionalGetElement ' +
   'OptionalHasElement SequenceAt SequenceConstruct SequenceEmpty SequenceErase SequenceInsert SequenceLength ' +
-  'SplitToSequence StringNormalizer';
+  'SplitToSequence StringNormalizer AffineGrid Attention BitCast BitwiseAnd BitwiseNot BitwiseOr BitwiseXor BlackmanWindow ' +
+  'CenterCropPad Col2Im CumProd DeformConv Det HammingWindow HannWindow ImageDecoder MaxRoiPool MaxUnpool MelWeightMatrix ' +
+  'NegativeLogLikelihoodLoss RMSNormalization RegexFullMatch RotaryEmbedding STFT SequenceMap SoftmaxCrossEntropyLoss ' +
+  'StringConcat StringSplit Swish TensorScatter TfIdfVectorizer';
 
 export const EXAMINED: ReadonlySet<string> = new Set([...COMPATIBLE.split(' '), ...Object.keys(ADAPTERS)]);
 
 export const OLDEST_OPSET = 6;
-export const NEWEST_OPSET = 21;
+/** The newest that ONNX Runtime 1.30 loads. Sets 22 to 26 only widened types and added operators and optional parts. */
+export const NEWEST_OPSET = 26;
 
 /** Attributes that some exporters still write although the version they import no longer has them: version of their end. */
 export const LEGACY_ATTRIBUTES: Readonly<Record<string, number>> = { consumed_inputs: 6, broadcast: 7, is_test: 7 };

@@ -103,6 +103,15 @@ const CASES: readonly [what: string, model: Model, target: number, expected: rea
     13,
     ['Resize(x,[],[1 1 2 2])=y coordinate_transformation_mode,nearest_mode'],
   ],
+  ['Relu, to the newest', single('Relu', [], { opset: 17 }), 26, ['Relu(x)=y']],
+  ['RoiAlign', single('RoiAlign', [], { opset: 10 }), 22, ['RoiAlign(x)=y coordinate_transformation_mode']],
+  ['GridSample', single('GridSample', [], { opset: 16 }), 22, ['GridSample(x)=y mode']],
+  [
+    'DFT',
+    single('DFT', [intAttribute('axis', 2)], { opset: 17 }),
+    20,
+    ['Constant()=y_axis value_int', 'DFT(x,,y_axis)=y'],
+  ],
 ];
 
 /** An operator of two inputs, `x` and a second of another shape, in operator set 6. */
@@ -185,10 +194,10 @@ describe('upgradeOpset', () => {
   it.each([
     [
       'an operator without a known history',
-      single('RoiAlign', [], { opset: 15 }),
+      single('Telepathy', [], { opset: 15 }),
       17,
       'UNSUPPORTED_OPERATOR',
-      /RoiAlign node "RoiAlign".*not known how it changed/,
+      /Telepathy node "Telepathy".*not known how it changed/,
     ],
     [
       'a mask in use',
@@ -223,8 +232,8 @@ describe('upgradeOpset', () => {
       'UNSUPPORTED_OPERATOR',
       /rank of its input is not known/,
     ],
-    ['operator set 5', single('Relu', [], { opset: 5 }), 13, 'UNSUPPORTED_OPSET', /opset 5 .*newest known: 21/],
-    ['a target that is not known', single('Relu', [], { opset: 17 }), 22, 'UNSUPPORTED_OPSET', /opset 22/],
+    ['operator set 5', single('Relu', [], { opset: 5 }), 13, 'UNSUPPORTED_OPSET', /opset 5 .*newest known: 26/],
+    ['a target that is not known', single('Relu', [], { opset: 17 }), 27, 'UNSUPPORTED_OPSET', /opset 27/],
   ])('refuses %s', (_, model, target, code, message) => {
     expect(() => upgradeOpset(model, target)).toThrow(message);
     expect(() => upgradeOpset(model, target)).toThrow(expect.objectContaining({ code }) as Error);

@@ -14,7 +14,7 @@ describe('the fuse pass', () => {
   it('says what it did, and does the same every time', async () => {
     const result = await fusePass.apply(encoder, { pass: 'fuse' }, offlineContext());
     expect(result.notes).toEqual([
-      '257 nodes → 29 nodes, with the same results up to rounding.',
+      '257 nodes → 27 nodes, with the same results up to rounding.',
       'Fused: gelu 2, bias-gelu 2, attention 2, merge-projections 2, skip-layer-normalization 4. The operators are of com.microsoft: only ONNX Runtime has them.',
       expect.stringMatching(/^Simplified before and after: fold-constants \d+, /),
       'Masks of attention are taken to hold 0 and 1 only, which is what the exported form is meant for.',
