@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import { batchSchema, fuseSchema, optimizeSchema, simplifySchema } from './passes/graph.ts';
-import { bfloat16Schema, float16Schema } from './passes/precision.ts';
+import { bfloat16Schema, float16Schema, mixedSchema } from './passes/precision.ts';
 import { magnitudeSchema } from './passes/prune.ts';
 import { dynamicSchema, staticSchema } from './passes/quantize.ts';
 import { weightsSchema } from './passes/weights.ts';
@@ -25,6 +25,7 @@ export const passSchema = z.discriminatedUnion('pass', [
   fuseSchema,
   float16Schema,
   bfloat16Schema,
+  mixedSchema,
 ]);
 
 export type { CalibrationMethod, CalibrationSpec } from './passes/calibration.ts';
@@ -56,6 +57,8 @@ export const quantize = {
 export const precision = {
   /** Half precision; inputs and outputs stay float32. Half the size, no faster on a CPU. */
   float16: (options: PassOptions<'precision.float16'> = {}): PassSpec => ({ pass: 'precision.float16', ...options }),
+  /** As much in float16 as a tolerance on outputs or a metric allows, found by bisection. Needs calibration data. */
+  mixed: (options: PassOptions<'precision.mixed'> = {}): PassSpec => ({ pass: 'precision.mixed', ...options }),
   /** Weights in bfloat16: half the size, the range of float32, 8 significant bits. */
   bfloat16: (options: PassOptions<'precision.bfloat16'> = {}): PassSpec => ({ pass: 'precision.bfloat16', ...options }),
 } as const;

@@ -138,6 +138,12 @@ const RECIPES: Readonly<Record<PassName, Recipe>> = {
     code: 'precision.float16()',
     why: 'Half precision: half the size, nearly the same answers, no faster on a CPU.',
   },
+  'precision.mixed': {
+    name: 'mixed',
+    code: 'precision.mixed()',
+    why: 'Float16 where the outputs stay close, float32 elsewhere.',
+    needs: 'data.calibration',
+  },
   'precision.bfloat16': {
     name: 'bfloat16',
     code: 'precision.bfloat16()',

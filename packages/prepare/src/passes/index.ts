@@ -7,6 +7,7 @@ import { fusePass } from './fuse.ts';
 import { bfloat16Pass } from './float16/bfloat16.ts';
 import { float16Pass } from './float16/pass.ts';
 import { magnitudePass } from './magnitude/pass.ts';
+import { mixedPass } from './mixed/pass.ts';
 import { optimizePass } from './optimize.ts';
 import { simplifyPass } from './simplify.ts';
 import { smoothPass } from './smooth/pass.ts';
@@ -26,4 +27,5 @@ export const PASSES: PassRegistry = {
   fuse: fusePass,
   'precision.float16': float16Pass,
   'precision.bfloat16': bfloat16Pass,
+  'precision.mixed': mixedPass,
 };

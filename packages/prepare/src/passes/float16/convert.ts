@@ -35,7 +35,7 @@ import {
   withNode,
 } from '@slipway/onnx';
 import { narrowsInput, narrowsOutput } from './eligible.ts';
-import { narrowed } from './narrow.ts';
+import { type Narrowed, narrowed } from './narrow.ts';
 
 type Float = 'float16' | 'float32';
 
@@ -44,6 +44,8 @@ export interface ConvertOptions {
   readonly keepIo: boolean;
   /** Compute in float32 and round, instead of leaving it to the kernels. */
   readonly explicit?: boolean;
+  /** Constants already converted, kept for the next time. */
+  readonly constants?: Map<Initializer, Narrowed>;
 }
 
 export interface Converted {
@@ -252,7 +254,8 @@ class State {
   }
 
   #narrow(initializer: Initializer): Initializer {
-    const result = narrowed(initializer);
+    const result = this.#options.constants?.get(initializer) ?? narrowed(initializer);
+    this.#options.constants?.set(initializer, result);
     if (result.large > 0) this.result.large.set(initializer.name, result.large);
     if (result.small > 0) this.result.small.set(initializer.name, result.small);
     return result.initializer;

@@ -12,6 +12,7 @@ import { assessing } from '../prepared.ts';
 import { type Assignment, assign } from './assign.ts';
 import { checkLoads, checkTypes } from './check.ts';
 import { convert } from './convert.ts';
+import { outOfRange } from './ranges.ts';
 import { CPU_BUYS_SIZE, describeClamped, describeHigh, describeSize } from './notes.ts';
 
 type Spec = Extract<PassSpec, { pass: 'precision.float16' }>;
@@ -36,7 +37,10 @@ export const float16Pass: Pass<Spec> = {
   async apply(model, spec, context) {
     const { pass } = spec;
     const excluded = exclusion(pass, spec, model, context.source);
-    const { start, low, high, types } = assignable(model, excluded);
+    const { start, low: able, high: unable, types } = assignable(model, excluded);
+    const ranges =
+      context.calibration === null || able.length === 0 ? null : await outOfRange(pass, start, types, able, context);
+    const low = able.filter((node) => ranges?.high.has(node) !== true);
     if (low.length === 0) {
       throw fail('PASS_NOT_APPLICABLE', { pass, problem: 'there is no float32 operator with a float16 form left' });
     }
@@ -48,7 +52,10 @@ export const float16Pass: Pass<Spec> = {
     const notes = [
       `${plural(low.length, 'node')} in float16 with ${plural(converted.casts, 'Cast')}; ${describeSize(model, converted.model)}.`,
       ...describeClamped(converted),
-      ...describeHigh(high),
+      ...describeHigh(new Map([...unable, ...(ranges?.high ?? [])])),
+      ranges === null
+        ? 'Without calibration rows nobody has looked whether values exceed the range of float16, ±65,504.'
+        : `Ranges looked at on ${plural(ranges.rows, 'calibration row')}.`,
       CPU_BUYS_SIZE,
     ];
     return { model: converted.model, notes };
