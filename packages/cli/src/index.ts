@@ -2,7 +2,9 @@
  * What `import … from 'slipway'` gives a `slipway.config.ts`: the words a configuration is written in, nothing else.
  */
 export {
+  anyOf,
   batching,
+  between,
   type Config,
   custom,
   defineConfig,
@@ -13,6 +15,8 @@ export {
   type MetricFunction,
   type Objective,
   optimize,
+  optional,
+  partial,
   type PassSpec,
   prune,
   precision,

@@ -17,6 +17,7 @@ describe('compileConfig', () => {
       labels: null,
       transforms: { declared: {}, fuse: false },
       candidates: {},
+      search: null,
       objective: 'latency',
       allow: [],
       gates: {},

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { z } from 'zod';
 import { compileData, type DataConfig, dataSchema, filePath } from './config/data.ts';
 import { type Gates, gatesSchema } from './config/gates.ts';
+import { closedConfigs } from './config/closed.ts';
 import { describeIssues } from './config/issues.ts';
 import { compileMeasure, type MeasureConfig, measureSchema } from './config/measure.ts';
 import {
@@ -14,9 +15,11 @@ import {
   ALLOWANCES,
   type Candidates,
   compileRecipe,
+  problemOfPlan,
   type Objective,
   OBJECTIVES,
   recipeSchema,
+  type SearchPlan,
 } from './config/recipe.ts';
 import { compileTransforms, type TransformsConfig, userTransformsSchema } from './config/transforms.ts';
 import { fail } from './errors.ts';
@@ -65,6 +68,8 @@ export interface Config {
   readonly transforms: TransformsConfig;
   /** Candidate name → passes. The unchanged source is always measured too, as the candidate `source`. */
   readonly candidates: Candidates;
+  /** Recipes that still have choices in them, or null. */
+  readonly search: SearchPlan | null;
   readonly objective: Objective;
   readonly allow: readonly Allowance[];
   readonly gates: Gates;
@@ -85,15 +90,7 @@ export function defineConfig(config: UserConfig): UserConfig {
  * @throws CONFIG_INVALID with the path of the key and a did-you-mean
  */
 export function compileConfig(exported: unknown, file: string): Config {
-  const parsed = userConfigSchema.safeParse(exported);
-  if (!parsed.success) {
-    const problem =
-      exported === undefined
-        ? 'the file has no default export'
-        : describeIssues(parsed.error.issues, exported, configJsonSchema());
-    throw fail('CONFIG_INVALID', { path: file, problem });
-  }
-  const user = parsed.data;
+  const user = validate(exported, file);
   const directory = path.dirname(file);
   const resolve = (relative: string): string => path.resolve(directory, relative);
   return deepFreeze({
@@ -103,7 +100,7 @@ export function compileConfig(exported: unknown, file: string): Config {
     data: compileData(user.data, resolve),
     labels: user.labels ?? null,
     transforms: compileTransforms(user.transforms, resolve),
-    candidates: compileRecipe(user.recipe),
+    ...compileRecipe(structuredClone((exported as UserConfig).recipe)),
     objective: user.objective ?? 'latency',
     allow: user.allow ?? [],
     gates: user.gates ?? {},
@@ -112,6 +109,30 @@ export function compileConfig(exported: unknown, file: string): Config {
     store: resolve(user.store ?? '.slipway/store'),
     seed: user.seed ?? 0,
   });
+}
+
+/** @throws CONFIG_INVALID unless every value of every choice gives a valid recipe */
+function validate(exported: unknown, file: string): z.output<typeof userConfigSchema> {
+  const invalid = (problem: string): Error => fail('CONFIG_INVALID', { path: file, problem });
+  if (exported === undefined) throw invalid('the file has no default export');
+  let first: z.output<typeof userConfigSchema> | null = null;
+  let excuse: string | null = null;
+  for (const { config, problem } of closedConfigs(exported)) {
+    if (problem !== null) throw invalid(problem);
+    const parsed = userConfigSchema.safeParse(config);
+    if (parsed.success) {
+      first ??= parsed.data;
+      continue;
+    }
+    const described = describeIssues(parsed.error.issues, config, configJsonSchema());
+    // What two options mean together rules out a combination and not the choice, unless nothing is left.
+    if (config === exported || parsed.error.issues.some(({ code }) => code !== 'custom')) throw invalid(described);
+    excuse ??= described;
+  }
+  if (first === null) throw invalid(excuse ?? 'no recipe is valid');
+  const pointless = problemOfPlan((exported as UserConfig).recipe, first.gates ?? {});
+  if (pointless !== null) throw invalid(pointless);
+  return first;
 }
 
 /** JSON Schema of the config file, for the reference page and for editors. */

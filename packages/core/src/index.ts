@@ -12,7 +12,28 @@ export {
   metricNameOf,
   type MetricSpec,
 } from './config/metrics.ts';
-export { type Objective, OBJECTIVES, search, SOURCE_CANDIDATE } from './config/recipe.ts';
+export {
+  anyOf,
+  between,
+  decide,
+  type Dimension,
+  isPartial,
+  optional,
+  partial,
+  type PartialStep,
+  type RecipeStep,
+  type Template,
+} from './config/choices.ts';
+export {
+  type Allowance,
+  type Objective,
+  OBJECTIVES,
+  type Sampler,
+  search,
+  type SearchPlan,
+  SOURCE_CANDIDATE,
+} from './config/recipe.ts';
+export { countPoints, stepsBetween } from './config/space.ts';
 export { createDataset, type Dataset, findOverlap, fixedBatch, rowsOf } from './data/dataset.ts';
 export { loadDataset } from './data/load.ts';
 export { canonicalJson, type Digest, digestOf, digestOfFile, digestOfJson, isDigest } from './digest.ts';
@@ -88,6 +109,7 @@ export {
   type GateSubject,
   type HostFacts,
   type Latency,
+  type LayerSensitivity,
   type LayerSparsity,
   type MetricDifference,
   type MetricUnit,
@@ -96,8 +118,12 @@ export {
   type RatioInterval,
   type Report,
   REPORT_SCHEMA,
+  type SearchReport,
+  type SensitivityReport,
   type Size,
   type SliceValue,
+  type Trial,
+  type TrialEnd,
   type Verdict,
 } from './report.ts';
 export type { RunnerStatus, ServedVersionStatus, ServerStatus, VersionState } from './server-status.ts';

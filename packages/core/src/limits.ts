@@ -35,6 +35,8 @@ export const LIMITS = {
   maxArrayBytes: 8 * 1024 ** 3,
   /** A .csv, .json or .jsonl data file, bytes. Text takes about ten times as much in memory; more belongs in a .npz. */
   maxTextDataBytes: 256 * 1024 * 1024,
+  /** Values of choices in one recipe that are checked against the schema. A search of thousands of values is a mistake. */
+  maxRecipeVariants: 10_000,
   /** A .npy header, bytes. NumPy writes < 1 KB. */
   maxNpyHeaderBytes: 64 * 1024,
 } as const;

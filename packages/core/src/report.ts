@@ -5,7 +5,7 @@
  */
 import type { Slicing } from './config/data.ts';
 import type { Evidence, Gates, NumericGate } from './config/gates.ts';
-import type { Objective } from './config/recipe.ts';
+import type { Objective, Sampler } from './config/recipe.ts';
 import type { Digest } from './digest.ts';
 import type { Lineage } from './manifest.ts';
 import type { PassSpec } from './passes.ts';
@@ -149,8 +149,77 @@ export interface CandidateReport {
   readonly parity: Parity | null;
   readonly sparsity: readonly LayerSparsity[];
   readonly gates: readonly GateResult[];
+  /** How a partial pass of the recipe became this one; null for recipes without. */
+  readonly sensitivity: SensitivityReport | null;
   /** Notes of the passes: what they did, what they left alone and why. */
   readonly notes: readonly string[];
+}
+
+/** What a pass does to one layer. NMSE is the noise of the worst output relative to its signal, 0–∞. */
+export interface LayerSensitivity {
+  readonly name: string;
+  readonly operator: string;
+  /** Of the model in which only this layer was changed. */
+  readonly nmseAlone: number;
+  /** Of the model in which every layer but this one was changed. */
+  readonly nmseWithout: number;
+  /** Loss of the metric with only this layer changed; null without labels. */
+  readonly metricDrop: number | null;
+  /** The recipe leaves it as it was. */
+  readonly leftOut: boolean;
+}
+
+/** How a partial pass found the layers it leaves out, the most sensitive first. */
+export interface SensitivityReport {
+  readonly pass: PassSpec['pass'];
+  /** Rows that NMSE comes from. */
+  readonly rows: number;
+  readonly layers: readonly LayerSensitivity[];
+  /** What was tried, in order: how many layers were left out, and what came of it. */
+  readonly steps: readonly {
+    readonly leftOut: number;
+    readonly metric: number | null;
+    readonly sqnrDb: number | null;
+    readonly holds: boolean;
+  }[];
+}
+
+/** Where a trial ended: at the passes, at the size gates, after some of the rows, after all of them, or measured whole. */
+export type TrialEnd = 'passes' | 'size' | 'rows' | 'evaluation' | 'latency' | 'done';
+
+export interface Trial {
+  /** 1, 2, 3, … in the order in which they were tried. */
+  readonly number: number;
+  /** Recipe and number; the name of the candidate, when it became one. */
+  readonly name: string;
+  readonly passes: readonly PassSpec[];
+  readonly end: TrialEnd;
+  /** `finalist` was measured again beside the others; `held` passed the gates and was outdone; `same` gave the model of another trial. */
+  readonly outcome: 'finalist' | 'held' | 'rejected' | 'same' | 'error';
+  /** Why it went no further, for people. */
+  readonly reason: string | null;
+  readonly bytes: number | null;
+  readonly compressedBytes: number | null;
+  /** The metric on all evaluation rows. */
+  readonly metric: number | null;
+  /** Time per call relative to the source. */
+  readonly timeRatio: number | null;
+  readonly peakRssBytes: number | null;
+  readonly durationMs: number;
+  /** Taken over from an earlier build. */
+  readonly cached: boolean;
+  /** Better than every trial before it, by gates and objective. */
+  readonly best: boolean;
+}
+
+/** The path a search took. */
+export interface SearchReport {
+  readonly sampler: Sampler;
+  /** Combinations in the space; null when a number in it has no step. */
+  readonly points: number | null;
+  /** Why it ended: nothing left to try, or one of the budgets. */
+  readonly ended: 'exhausted' | 'trials' | 'minutes';
+  readonly trials: readonly Trial[];
 }
 
 export interface HostFacts {
@@ -181,6 +250,8 @@ export interface Report {
   readonly winner: string | null;
   readonly release: { readonly digest: Digest; readonly version: number } | null;
   readonly candidates: readonly CandidateReport[];
+  /** null when no recipe had choices in it. */
+  readonly search: SearchReport | null;
   readonly lineage: Lineage | null;
   readonly rows: { readonly calibration: number; readonly evaluation: number };
 }

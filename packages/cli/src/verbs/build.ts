@@ -57,6 +57,7 @@ export const build: Verb = defineVerb({
 const STAGE: Readonly<Record<BuildStage, string>> = {
   import: 'Importing',
   data: 'Reading data',
+  search: 'Searching',
   passes: 'Applying passes',
   evaluate: 'Evaluating',
   measure: 'Measuring',

@@ -5,6 +5,7 @@ import {
   type Latency,
   type MetricValue,
   type PassSpec,
+  type SensitivityReport,
   type SlipwayError,
   SOURCE_CANDIDATE,
 } from '@slipway/core';
@@ -24,6 +25,7 @@ export interface Outcome {
   readonly subject?: Subject | undefined;
   readonly evaluation?: Evaluation | undefined;
   readonly measured?: Measured | undefined;
+  readonly sensitivity?: SensitivityReport | undefined;
 }
 
 export interface Account extends Contender {
@@ -55,6 +57,7 @@ export function describeCandidate(
     parity: evaluation?.parity ?? null,
     sparsity: subject?.examined.sparsity ?? [],
     gates: [],
+    sensitivity: outcome.sensitivity ?? null,
     notes: subject === undefined ? [] : [...subject.made.notes, ...observations(subject, data)],
   };
   return {

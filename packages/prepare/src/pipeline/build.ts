@@ -26,7 +26,7 @@ import { adoptTransforms } from '../transforms/adopt.ts';
 import { describeCandidate, type Outcome } from './account.ts';
 import { assemble } from './assemble.ts';
 import { openCache } from './cache.ts';
-import { makeCandidate, type Made } from './candidate.ts';
+import { FATAL, makeCandidate, type Made } from './candidate.ts';
 import { type BuildContext, sessionOf, teller, toolVersions } from './context.ts';
 import { loadData } from './data.ts';
 import { groupBySize } from './groups.ts';
@@ -38,9 +38,8 @@ import { measure, type Subject } from './measure.ts';
 import { bytesOf } from './model-files.ts';
 import { settle } from './settle.ts';
 import { openRunners } from './runners.ts';
-
-/** Failures of the machine, not of a candidate: no other candidate would fare better. */
-const FATAL: ReadonlySet<string> = new Set(['DISK_FULL', 'READ_ONLY', 'ENGINE_UNAVAILABLE']);
+import type { Resolved } from '../search/partial.ts';
+import { chooseRecipes } from '../search/recipes.ts';
 
 /**
  * @throws whatever is wrong with the source, the data, the disk or the store; the reason of `hooks.signal` when aborted
@@ -116,10 +115,11 @@ async function prepare(context: BuildContext): Promise<{ outcomes: readonly Outc
     }
   };
 
+  const chosen = await chooseRecipes(imported, data, context, attempt);
   const made: Made[] = [];
-  const recipes = Object.entries({ [SOURCE_CANDIDATE]: [], ...config.candidates });
-  for (const [i, [name, passes]] of recipes.entries()) {
-    outcomes.set(name, { name, passes });
+  const recipes: [string, Resolved][] = [[SOURCE_CANDIDATE, { passes: [], sensitivity: null }], ...chosen.recipes];
+  for (const [i, [name, { passes, sensitivity }]] of recipes.entries()) {
+    outcomes.set(name, { name, passes, sensitivity: sensitivity ?? undefined });
     tell('passes', name, 'applying passes', i / recipes.length);
     const candidate = await attempt(name, passes, () =>
       makeCandidate(name, passes, imported, data.calibration, context),
@@ -154,7 +154,11 @@ async function prepare(context: BuildContext): Promise<{ outcomes: readonly Outc
       const { name, passes } = subject.made;
       const evaluation = evaluations.get(name);
       const failed = evaluation instanceof SlipwayError;
-      outcomes.set(name, failed ? { name, passes, error: evaluation } : { name, passes, subject, evaluation });
+      const { sensitivity } = outcomes.get(name) ?? {};
+      outcomes.set(
+        name,
+        failed ? { name, passes, error: evaluation } : { name, passes, subject, evaluation, sensitivity },
+      );
       if (!failed) subjects.push(subject);
     }
   }
@@ -170,5 +174,8 @@ async function prepare(context: BuildContext): Promise<{ outcomes: readonly Outc
   const accounts = [...outcomes.values()].map((outcome) =>
     describeCandidate(outcome, outcomes.get(SOURCE_CANDIDATE)?.evaluation, data, context),
   );
-  return { outcomes: [...outcomes.values()], report: settle(accounts, imported, data, context) };
+  return {
+    outcomes: [...outcomes.values()],
+    report: { ...settle(accounts, imported, data, context), search: chosen.search },
+  };
 }

@@ -10,6 +10,9 @@ import type { BuildContext } from './context.ts';
 import { loadModel, type ModelFiles, saveModel } from './model-files.ts';
 import { runModel } from './runners.ts';
 
+/** Failures of the machine, not of a candidate: no other candidate would fare better. */
+export const FATAL: ReadonlySet<string> = new Set(['DISK_FULL', 'READ_ONLY', 'ENGINE_UNAVAILABLE']);
+
 export interface Made {
   readonly name: string;
   readonly passes: readonly PassSpec[];
@@ -47,7 +50,8 @@ export async function makeCandidate(
   return made;
 }
 
-async function applyPass(
+/** @throws PASS_NOT_APPLICABLE and whatever the pass throws */
+export async function applyPass(
   made: Made,
   spec: PassSpec,
   imported: Imported,

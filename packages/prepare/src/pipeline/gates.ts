@@ -132,7 +132,7 @@ export function nearestMiss(candidates: readonly Pick<CandidateReport, 'name' | 
   for (const { name, gates } of candidates) {
     const broken = gates.filter((gate) => !gate.passed);
     if (broken.length === 0) continue;
-    const worst = Math.max(...broken.map(miss));
+    const worst = Math.max(...broken.map(missOf));
     if (worst < least || best === null) {
       least = worst;
       best = { candidate: name, broken: broken.map(describeGate).join('; ') };
@@ -141,7 +141,8 @@ export function nearestMiss(candidates: readonly Pick<CandidateReport, 'name' | 
   return best;
 }
 
-function miss({ actual, bound }: GateResult): number {
+/** By which share of its bound a gate is missed. */
+export function missOf({ actual, bound }: GateResult): number {
   if (actual === null) return Number.MAX_VALUE;
   return Math.abs(actual - bound) / Math.max(Math.abs(bound), Number.EPSILON);
 }

@@ -1,7 +1,7 @@
 /** What a build tells while it runs, takes from outside, and gives in the end. */
 import type { Clock, Logger, Release, Report, SlipwayError } from '@slipway/core';
 
-export const BUILD_STAGES = ['import', 'data', 'passes', 'evaluate', 'measure', 'release'] as const;
+export const BUILD_STAGES = ['import', 'data', 'search', 'passes', 'evaluate', 'measure', 'release'] as const;
 export type BuildStage = (typeof BUILD_STAGES)[number];
 
 export interface BuildProgress {

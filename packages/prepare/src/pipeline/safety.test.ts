@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { openStore, prune } from '@slipway/core';
+import { anyOf, openStore, prune } from '@slipway/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { makeProject, type Project } from '../testing/projects.ts';
 import { build } from './build.ts';
@@ -68,7 +68,10 @@ describe('an interrupted build', () => {
     const progress = (event: { stage: string }): void => {
       if (event.stage === stage) controller.abort(reason);
     };
-    await expect(build(options(), { signal: controller.signal, progress })).rejects.toBe(reason);
+    // Only a recipe with a choice in it is searched.
+    const open = [prune.magnitude({ rule: 'ratio', ratio: anyOf(0.4, 0.5) })];
+    const config = stage === 'search' ? project.config({ recipe: open, gates: { drop: 0.9 } }) : options();
+    await expect(build(config, { signal: controller.signal, progress })).rejects.toBe(reason);
     expect(readdirSync(inside('cache', 'tmp'))).toEqual([]);
     expect(await (await openStore(project.config().store)).list()).toEqual([]);
   });

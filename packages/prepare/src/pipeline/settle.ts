@@ -73,6 +73,7 @@ export function settle(
     winner: winner?.report.name ?? null,
     release: null,
     candidates,
+    search: null,
     lineage: gated.find((account) => account === winner)?.outcome.subject?.assembled.manifest.lineage ?? null,
     rows: { calibration: data.calibration?.rowCount ?? 0, evaluation: data.generated ? 0 : data.evaluation.rowCount },
   };

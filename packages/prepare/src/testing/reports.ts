@@ -68,6 +68,7 @@ function candidate(f: Figures): CandidateReport {
       dtype: 'float32',
     })),
     gates: f.gates,
+    sensitivity: null,
     notes: f.notes,
   };
 }
@@ -166,6 +167,7 @@ export function digitsReport(): Report {
         sqnr: 31.5,
       }),
     ],
+    search: null,
     lineage: {
       source: { file: 'mnist.onnx', digest: digestOf('mnist') },
       data: { calibration: digestOf('calibration'), evaluation: digestOf('evaluation') },

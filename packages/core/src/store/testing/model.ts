@@ -53,6 +53,7 @@ export function reportOf(name: string, durationMs = 1): Report {
     winner: null,
     release: null,
     candidates: [],
+    search: null,
     lineage: null,
     rows: { calibration: 0, evaluation: 0 },
     tools: {},

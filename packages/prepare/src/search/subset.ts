@@ -1,0 +1,130 @@
+/**
+ * A candidate on a growing random part of the evaluation rows, until it is clear that it breaks a gate on the metric. A collapsed
+ * model is seen through after a hundred rows instead of ten thousand; one that is close is not decided here.
+ */
+import {
+  concatRows,
+  createDataset,
+  type Dataset,
+  type GateResult,
+  type MetricCall,
+  randomStream,
+  rows,
+  rowsOf,
+  type Tensors,
+} from '@slipway/core';
+import type { Runner } from '@slipway/runtime';
+import { callSize } from '../validate/calls.ts';
+import type { Metric, Reader } from '../validate/metric.ts';
+import type { Bench } from './bench.ts';
+import { testMeanAbove } from './betting.ts';
+
+/** Probability of rejecting a candidate that holds the gates. */
+export const WRONG_REJECTION = 0.001;
+/** Below this, evaluating all rows costs no more than asking. */
+const LEAST_ROWS = 256;
+/** Share of the rows after which what is undecided is close, and all rows are evaluated anyway. */
+const LARGEST_SHARE = 0.25;
+
+export interface EarlyRejection extends Pick<GateResult, 'of' | 'bound'> {
+  readonly gate: 'metric' | 'drop';
+  readonly rows: number;
+  /** The metric, or its drop, over those rows. */
+  readonly seen: number;
+}
+
+/**
+ * Only metrics that count right rows: their mean over a part of the rows says something about all of them.
+ * @returns why the candidate cannot hold the gates, wrong with probability at most `WRONG_REJECTION`; null when it may
+ */
+export async function rejectEarly(runner: Runner, source: Runner, bench: Bench): Promise<EarlyRejection | null> {
+  const { data, evaluation, context } = bench;
+  const { metric: least, drop: most, evidence = 'estimate' } = context.config.gates;
+  const dataset = data.evaluation;
+  const [metric] = data.metrics;
+  const reference = evaluation.kept[0];
+  if (metric?.isProportion !== true || reference === undefined || dataset.rowCount < LEAST_ROWS) return null;
+  // A gate that is broken only when that is shown holds more than its bound says.
+  if (evidence === 'shown' || (least === undefined && most === undefined)) return null;
+  const total = reference.rows;
+  const alpha = WRONG_REJECTION / (least !== undefined && most !== undefined ? 2 : 1);
+  const wrong = least === undefined ? null : testMeanAbove(total, 1 - least, [0, 1], alpha);
+  const drop = most === undefined ? null : testMeanAbove(total, most, [-1, 1], alpha);
+  const { name, unit, better } = metric;
+  const of = { metric: name, unit, better, slice: null, evidence: 'estimate' } as const;
+  for await (const { row, right } of answers(metric, runner, source, bench, total)) {
+    wrong?.add(1 - right);
+    drop?.add((reference.values[reference.starts[row] ?? 0] ?? 0) - right);
+    if (drop?.isAbove === true) return { gate: 'drop', of, bound: most ?? 0, rows: drop.count, seen: drop.mean };
+    if (wrong?.isAbove === true) {
+      return { gate: 'metric', of, bound: least ?? 0, rows: wrong.count, seen: 1 - wrong.mean };
+    }
+  }
+  return null;
+}
+
+/** Whether each of a growing random part of the rows is answered rightly, 1 or 0. */
+async function* answers(
+  metric: Metric,
+  runner: Runner,
+  source: Runner,
+  { data, context }: Bench,
+  total: number,
+): AsyncGenerator<{ readonly row: number; readonly right: number }> {
+  const dataset = data.evaluation;
+  const order = permutation(total, context.config.seed);
+  const size = callSize(runner.signature, dataset);
+  let reader: Reader | null = null;
+  for (let at = 0; at + size <= total * LARGEST_SHARE; at += size) {
+    context.signal.throwIfAborted();
+    const indices = order.slice(at, at + size);
+    const call = await callOn(runner, source, dataset, indices);
+    reader ??= metric.reader({ ...call, outputs: call.source });
+    const right: number[] = [];
+    await reader(call, (row) => right.push(row[0] ?? 0));
+    for (const [i, row] of indices.entries()) yield { row, right: right[i] ?? 0 };
+  }
+}
+
+/** These rows through both models, as metrics see them. */
+export async function callOn(
+  runner: Pick<Runner, 'run'>,
+  source: Pick<Runner, 'run'>,
+  dataset: Dataset,
+  indices: readonly number[],
+): Promise<MetricCall> {
+  const inputs = gather(dataset, indices);
+  const [outputs, reference] = await Promise.all([runner.run(inputs), source.run(inputs)]);
+  const { labels } = dataset;
+  return {
+    inputs,
+    outputs,
+    source: reference,
+    labels: labels === null ? null : concatRows(indices.map((row) => rows(labels, row, row + 1))),
+    rows: indices.length,
+    firstRow: indices[0] ?? 0,
+  };
+}
+
+/** 0 … count − 1 in an order that the seed decides (R. A. Fisher, F. Yates; R. Durstenfeld, 1964). */
+export function permutation(count: number, seed: number): number[] {
+  const random = randomStream(seed ^ 0x5eed);
+  const order = Array.from({ length: count }, (_, i) => i);
+  for (let i = count - 1; i > 0; i--) {
+    const j = Math.floor(random() * (i + 1));
+    [order[i], order[j]] = [order[j] ?? 0, order[i] ?? 0];
+  }
+  return order;
+}
+
+/** These rows as the inputs of one call. */
+export function gather(dataset: Dataset, indices: readonly number[]): Tensors {
+  const inputs = Object.entries(dataset.inputs).map(
+    ([name, value]) => [name, concatRows(indices.map((row) => rows(value, row, row + 1)))] as const,
+  );
+  const picked = createDataset(dataset.signature, Object.fromEntries(inputs), null, {
+    rowCount: indices.length,
+    firstRow: 0,
+  });
+  return rowsOf(picked, 0, indices.length);
+}
