@@ -5,6 +5,10 @@ import { exclude, only } from './exclude.ts';
 
 export const dynamicSchema = z.strictObject({
   pass: z.literal('quantize.dynamic'),
+  preset: z
+    .enum(['avx2', 'avx512', 'vnni', 'amx', 'arm64', 'host'])
+    .optional()
+    .describe('Defaults of the options below for a processor; `host`: the one that builds.'),
   perChannel: z
     .boolean()
     .optional()
@@ -25,6 +29,12 @@ export const dynamicSchema = z.strictObject({
 
 export const staticSchema = z.strictObject({
   pass: z.literal('quantize.static'),
+  preset: z
+    .enum(['avx2', 'avx512', 'vnni', 'amx', 'arm64', 'host', 'tensorrt', 'qnn'])
+    .optional()
+    .describe(
+      'Defaults of the options below for a processor (`host`: the one that builds), or the placement an accelerator wants.',
+    ),
   format: z
     .enum(['qdq', 'qoperator'])
     .optional()

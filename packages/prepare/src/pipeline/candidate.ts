@@ -3,9 +3,11 @@
  * that begin alike share what they share.
  */
 import { type Dataset, fail, type LineageStep, type PassSpec, SOURCE_CANDIDATE } from '@slipway/core';
+import { hostFacts } from '@slipway/runtime';
 import type { Imported } from '../import/import.ts';
 import type { Pass } from '../pass.ts';
 import { PASSES } from '../passes/index.ts';
+import { resolvePreset } from '../passes/static/presets.ts';
 import type { BuildContext } from './context.ts';
 import { loadModel, type ModelFiles, saveModel } from './model-files.ts';
 import { runModel } from './runners.ts';
@@ -45,7 +47,9 @@ export async function makeCandidate(
   for (const [i, spec] of passes.entries()) {
     context.signal.throwIfAborted();
     context.tell('passes', name, spec.pass, i / passes.length);
-    made = await applyPass(made, spec, imported, calibration, context);
+    // What stands for this machine is named before anything is keyed or recorded by it.
+    const resolved = resolvePreset(spec, hostFacts().cpuFlags);
+    made = await applyPass(made, resolved, imported, calibration, context);
   }
   return made;
 }

@@ -13,6 +13,7 @@ import { listNames, plural } from '../describe.ts';
 import { type Exclusion, exclusion } from '../exclude.ts';
 import { assessing, constantBytes, preparedForQuantization, QUANTIZATION_OPSET } from '../prepared.ts';
 import { type DynamicOptions, emitDynamic, type Outcome } from './emit.ts';
+import { presetOptions } from '../static/presets.ts';
 import { planDynamic, type Target } from './plan.ts';
 
 type Spec = Extract<PassSpec, { pass: 'quantize.dynamic' }>;
@@ -28,7 +29,7 @@ const DEFAULTS = {
 
 export const dynamicPass: Pass<Spec> = {
   name: 'quantize.dynamic',
-  version: 2,
+  version: 3,
 
   assess: assessing((model) => {
     const { graph } = preparedForQuantization('quantize.dynamic', model).model;
@@ -51,7 +52,7 @@ export const dynamicPass: Pass<Spec> = {
     const { model: start, origins, raisedFrom } = preparedForQuantization(pass, model, QUANTIZATION_OPSET, keep);
     const { graph, outcome } = emitDynamic(start.graph, keep, {
       perChannel: spec.perChannel ?? DEFAULTS.perChannel,
-      reduceRange: spec.reduceRange ?? DEFAULTS.reduceRange,
+      reduceRange: spec.reduceRange ?? presetOptions(spec.preset).reduceRange ?? DEFAULTS.reduceRange,
       convolutions: spec.convolutions ?? DEFAULTS.convolutions,
       isExcluded: ({ node, weights }) => isExcluded(excluded, node, weights, origins),
       pause: () => context.signal.throwIfAborted(),

@@ -44,7 +44,7 @@ export function emitStatic(
   for (const step of plan.steps) {
     if (step.activation !== null) absorb(editor, step);
     if (step.product !== null) constants.product(step.product, (tensor) => affine(tensor).scale);
-    if (step.constant !== null) constants.operand(step.node, step.constant);
+    for (const input of step.constants) constants.operand(step.node, input);
   }
   for (const product of plan.storage) constants.storage(product);
   const computed = new Set(plan.steps.flatMap(({ outputs }) => outputs));
@@ -59,8 +59,14 @@ export function emitStatic(
       stored = storeAffine(editor, root, affine(root), scheme.activations);
       parameters.set(root, stored);
     }
+    const planned = readers.get(tensor) ?? [];
+    if (scheme.placement === 'inputs') {
+      // A pair for each reader, or the engine could not fuse it with the reader.
+      for (const reader of planned) emitPair(editor, tensor, stored, false, (node) => editor.current(reader) === node);
+      continue;
+    }
     const reads = (node: Node): boolean =>
-      computed.has(tensor) || (readers.get(tensor)?.some((planned) => editor.current(planned) === node) ?? false);
+      computed.has(tensor) || planned.some((reader) => editor.current(reader) === node);
     emitPair(editor, tensor, stored, computed.has(tensor), reads);
   }
 }

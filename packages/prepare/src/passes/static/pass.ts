@@ -6,6 +6,7 @@
 import { fail, type PassSpec } from '@slipway/core';
 import {
   describeNode,
+  type Graph,
   GraphEditor,
   inferShapes,
   isTensorType,
@@ -14,6 +15,7 @@ import {
   MS_DOMAIN,
   type Node,
   spillTo,
+  type ValueType,
   withModel,
 } from '@slipway/onnx';
 import type { Pass } from '../../pass.ts';
@@ -28,9 +30,11 @@ import { assessing, constantBytes, preparedForQuantization } from '../prepared.t
 import { calibrate } from '../calibrate/calibrate.ts';
 import { emitStatic } from './emit.ts';
 import { fuseChannelwise } from './fuse.ts';
-import { planStatic, type StaticPlan } from './plan.ts';
+import { planEverywhere } from './everywhere-plan.ts';
+import { planInputs } from './inputs-plan.ts';
+import { type PlanOptions, planStatic, type StaticPlan } from './plan.ts';
 import { toIntegerOperators } from './qoperator.ts';
-import { opsetOfScheme, type Scheme, schemeOf, warningsOf, widthOf } from './scheme.ts';
+import { describeScheme, opsetOfScheme, type Scheme, schemeOf, warningsOf, widthOf } from './scheme.ts';
 
 type Spec = Extract<PassSpec, { pass: 'quantize.static' }>;
 
@@ -38,7 +42,7 @@ const NOTHING: Exclusion = { has: () => false };
 
 export const staticPass: Pass<Spec> = {
   name: 'quantize.static',
-  version: 4,
+  version: 5,
 
   assess: assessing((model) => {
     const { plan } = simplified(model, NOTHING, schemeOf({}));
@@ -84,6 +88,7 @@ export const staticPass: Pass<Spec> = {
       `${plural(products.length, 'convolution or matrix product', 'convolutions and matrix products')} and ${plural(joins, 'operator')} between them compute in ${widthOf(scheme)}; ` +
         `constants ${was.toLocaleString('en')} → ${is.toLocaleString('en')} bytes.`,
       ...calibrated.notes,
+      ...(spec.preset === undefined ? [] : [describeScheme(spec.preset, scheme)]),
       ...warningsOf(scheme),
     ];
     if (plan.storage.length > 0) {
@@ -154,15 +159,30 @@ function simplified(model: Model, excluded: Exclusion, scheme: Scheme, keep?: Ke
   };
   return {
     model: withModel(start, { graph }),
-    plan: planStatic(graph, { scheme, isExcluded, isFloat32 }),
+    plan: planFor(graph, { scheme, isExcluded, isFloat32 }, types),
     embeddings: graph.nodes
-      .filter((node) => !isExcluded(node))
+      .filter((node) => scheme.placement === 'between' && !isExcluded(node))
       .map((node) => judgeEmbedding(node, (name) => graph.initializers.get(name)))
       .filter((one) => one !== null && typeof one !== 'string'),
     folded,
     raisedFrom,
     kept: graph.nodes.filter(isExcluded),
   };
+}
+
+function planFor(
+  graph: Graph,
+  options: PlanOptions & { scheme: Scheme },
+  types: ReadonlyMap<string, ValueType>,
+): StaticPlan {
+  switch (options.scheme.placement) {
+    case 'between':
+      return planStatic(graph, options);
+    case 'inputs':
+      return planInputs(graph, options, types);
+    case 'everywhere':
+      return planEverywhere(graph, options);
+  }
 }
 
 /** Integer operators are in a domain of their own, which a model must import. */

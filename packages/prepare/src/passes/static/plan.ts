@@ -22,8 +22,8 @@ export interface Step {
   readonly product: Product | null;
   /** The values it reads in quantized form, constants apart. */
   readonly reads: readonly string[];
-  /** Of a join: the position of an operand that is constant and stored quantized, or null. */
-  readonly constant: number | null;
+  /** Of a join: the positions of operands that are constant and stored quantized. */
+  readonly constants: readonly number[];
   /** A Relu or Clip right after it that is absorbed, when the output is quantized. */
   readonly activation: Node | null;
   /** The values the step computes: the output of the activation, if one is absorbed. */
@@ -125,7 +125,7 @@ class Planner {
     if (constant !== null && !this.#takesConstant(node, constant)) return null;
     const reads = data.filter((name) => name !== node.inputs[constant ?? -1]);
     if (reads.length === 0 || !reads.every((name) => available.has(name))) return null;
-    return this.#step(rule?.kind ?? 'join', node, { reads, constant });
+    return this.#step(rule?.kind ?? 'join', node, { reads, constants: constant === null ? [] : [constant] });
   }
 
   /**
@@ -141,7 +141,7 @@ class Planner {
   #step(kind: Step['kind'], node: Node, more: Pick<Step, 'reads'> & Partial<Step>): Step {
     const activation = kind === 'move' ? null : this.#absorbable(node);
     const outputs = activation?.outputs ?? node.outputs;
-    return { kind, node, product: null, constant: null, activation, outputs, ...more };
+    return { kind, node, product: null, constants: [], activation, outputs, ...more };
   }
 
   #absorbable(node: Node): Node | null {

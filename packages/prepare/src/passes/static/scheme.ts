@@ -8,8 +8,10 @@
 import { fail, type PassOptions } from '@slipway/core';
 import type { QuantizedDType } from '../affine.ts';
 import { QUANTIZATION_OPSET } from '../prepared.ts';
+import { type Placement, presetOptions } from './presets.ts';
 
 export interface Scheme {
+  readonly placement: Placement;
   readonly format: 'qdq' | 'qoperator';
   readonly activations: Exclude<QuantizedDType, 'int4' | 'uint4'>;
   readonly weights: 'int8' | 'uint8' | 'int4' | 'uint4';
@@ -25,13 +27,15 @@ const NARROW_AND_WIDE_OPSET = 21;
 
 /** @throws PASS_NOT_APPLICABLE for what cannot run, or makes no sense */
 export function schemeOf(options: PassOptions<'quantize.static'>): Scheme {
+  const preset = presetOptions(options.preset);
   const scheme: Scheme = {
+    placement: preset.placement,
     format: options.format ?? 'qdq',
-    activations: options.activations ?? 'uint8',
-    weights: options.weights ?? 'int8',
-    perChannel: options.perChannel ?? true,
-    reduceRange: options.reduceRange ?? false,
-    symmetricActivations: options.symmetricActivations ?? false,
+    activations: options.activations ?? preset.activations ?? 'uint8',
+    weights: options.weights ?? preset.weights ?? 'int8',
+    perChannel: options.perChannel ?? preset.perChannel ?? true,
+    reduceRange: options.reduceRange ?? preset.reduceRange ?? false,
+    symmetricActivations: options.symmetricActivations ?? preset.symmetricActivations ?? false,
     symmetricWeights: options.symmetricWeights,
   };
   const problem = problemOf(scheme);
@@ -40,7 +44,14 @@ export function schemeOf(options: PassOptions<'quantize.static'>): Scheme {
 }
 
 function problemOf(scheme: Scheme): string | null {
-  const { activations, weights, format, perChannel, reduceRange, symmetricWeights } = scheme;
+  const { activations, weights, format, perChannel, placement, reduceRange, symmetricActivations, symmetricWeights } =
+    scheme;
+  if (placement === 'inputs' && (activations !== 'int8' || weights !== 'int8' || !symmetricActivations)) {
+    return 'TensorRT takes symmetric int8 only';
+  }
+  if (placement !== 'between' && format === 'qoperator') {
+    return 'accelerators take conversions around operators: use format "qdq"';
+  }
   if (format === 'qoperator' && (bitsOf(activations) !== 8 || bitsOf(weights) !== 8)) {
     return `there are integer operators for 8 bits only, not for ${activations} activations with ${weights} weights: use format "qdq"`;
   }
@@ -64,8 +75,16 @@ export function opsetOfScheme({ activations, weights }: Scheme): number {
 }
 
 /** What a person must know before choosing it, one sentence each. */
-export function warningsOf({ activations, format, weights }: Scheme): string[] {
+export function warningsOf({ activations, format, placement, weights }: Scheme): string[] {
   const warnings: string[] = [];
+  if (placement === 'inputs') {
+    warnings.push(
+      'Pairs are placed for TensorRT, which quantizes the weights when it builds its engine: this file is not smaller, and on a CPU it is slower than float.',
+    );
+  }
+  if (placement === 'everywhere') {
+    warnings.push('Pairs are placed around every operator, for QNN; on a CPU that is slower than float.');
+  }
   if (format === 'qoperator') {
     warnings.push('Only ONNX Runtime knows most of the integer operators that the form "qoperator" uses.');
   }
@@ -82,7 +101,17 @@ export function warningsOf({ activations, format, weights }: Scheme): string[] {
   return warnings;
 }
 
-/** `8-bit`, `W8A16`: how notes call what was done. */
+/** The options that a preset and what was given beside it come to, for the report. */
+export function describeScheme(preset: string, scheme: Scheme): string {
+  const { activations, weights, perChannel, reduceRange, symmetricActivations } = scheme;
+  const parts = [
+    `activations ${activations}${symmetricActivations ? ', symmetric' : ''}`,
+    `weights ${weights}${perChannel ? ' per channel' : ''}${reduceRange ? ', 7 bits of 8' : ''}`,
+  ];
+  return `Preset ${preset}: ${parts.join('; ')}.`;
+}
+
+/** `8-bit integers`: how notes call what was done. */
 export function widthOf({ activations, weights }: Scheme): string {
   const [a, w] = [bitsOf(activations), bitsOf(weights)];
   return a === w ? `${a}-bit integers` : `integers (weights of ${w} bits, activations of ${a})`;

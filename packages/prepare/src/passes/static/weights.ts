@@ -14,7 +14,7 @@ import {
   withAttributes,
 } from '@slipway/onnx';
 import { biasScaleFloor, quantizeArray, quantizeBias } from '../affine.ts';
-import { store, type StoredConstant, storeQuantized } from '../constants.ts';
+import { store, type StoredConstant, storeIntegers, storeQuantized } from '../constants.ts';
 import { readFinite, readFloat32 } from '../weights.ts';
 import { gemmBias, type Product, type ProductWeight } from './products.ts';
 import type { Scheme } from './scheme.ts';
@@ -44,6 +44,10 @@ export class ConstantEmitter {
     const node = this.#editor.current(planned);
     const initializer = weight === null ? undefined : this.#graph.initializers.get(planned.inputs[weight.input] ?? '');
     if (weight === null || initializer === undefined || node === undefined) return;
+    if (this.#scheme.placement === 'inputs') {
+      this.#pairOnWeight(node, initializer, weight);
+      return;
+    }
     const inputScale = scaleOf(planned.inputs[1 - weight.input] ?? '');
     const bias = this.#bias(planned);
     const stored = this.#weight(node, initializer, weight, bias, inputScale);
@@ -77,6 +81,29 @@ export class ConstantEmitter {
       return { dequantized: this.#dequantize(initializer.name, constants, node), scales: quantized.scales };
     });
     this.#editor.update(node, { inputs: node.inputs.with(input, stored.dequantized) });
+  }
+
+  /** For an engine that quantizes weights itself: the weight stays float, with a pair that says how; so does the bias. */
+  #pairOnWeight(node: Node, initializer: Initializer, { axis: channelAxis, input }: ProductWeight): void {
+    const editor = this.#editor;
+    const { perChannel, weights } = this.#scheme;
+    const axis = perChannel ? channelAxis : null;
+    const { scales, zeroPoints } = quantizeArray(this.#values(initializer, 1), initializer.dims, axis, weights);
+    const base = editor.uniqueName(`${initializer.name}_pair`);
+    const shape = axis === null ? [] : [scales.length];
+    const parameters = [
+      store(editor, `${base}_scale`, { dtype: 'float32', shape, data: scales }),
+      storeIntegers(editor, `${base}_zero_point`, weights, shape, zeroPoints),
+    ];
+    const attributes = axis === null ? [] : [intAttribute('axis', axis)];
+    const [quantized, dequantized] = [editor.uniqueName(`${base}_quantized`), editor.uniqueName(`${base}_dequantized`)];
+    const named = (op: string) => ({ name: editor.uniqueNodeName(`${base}_${op}`), attributes });
+    editor.insertBefore(
+      node,
+      createNode('QuantizeLinear', [initializer.name, ...parameters], [quantized], named('QuantizeLinear')),
+      createNode('DequantizeLinear', [quantized, ...parameters], [dequantized], named('DequantizeLinear')),
+    );
+    editor.update(node, { inputs: node.inputs.with(input, dequantized) });
   }
 
   #weight(
