@@ -13,6 +13,7 @@ import { linearRules } from './linear.ts';
 import { microsoftRules, quantizationRules } from './quantization.ts';
 import { recurrentRules } from './recurrent.ts';
 import { sequenceRules } from './sequence.ts';
+import { specialisedRules } from './specialised.ts';
 
 const standard: Readonly<Record<string, Rule>> = {
   ...elementwiseRules,
@@ -24,6 +25,7 @@ const standard: Readonly<Record<string, Rule>> = {
   ...quantizationRules,
   ...recurrentRules,
   ...sequenceRules,
+  ...specialisedRules,
 };
 
 const DOMAINS: Readonly<Record<string, Readonly<Record<string, Rule>>>> = {
