@@ -9,6 +9,7 @@ import { verbs } from '../packages/cli/src/verbs/index.ts';
 import { configReference } from './reference/config.ts';
 import { errorsReference } from './reference/errors.ts';
 import { limitsReference } from './reference/limits.ts';
+import { operatorsReference } from './reference/operators.ts';
 import { protocolsReference } from './reference/protocols.ts';
 
 const folder = path.join(import.meta.dirname, '../docs/reference');
@@ -20,6 +21,7 @@ const pages: Readonly<Record<string, () => string>> = {
   'config.md': configReference,
   'errors.md': errorsReference,
   'limits.md': limitsReference,
+  'operators.md': operatorsReference,
   'protocols.md': protocolsReference,
 };
 
