@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compileConfig, configJsonSchema, defineConfig } from './config.ts';
+import { custom, metricNameOf } from './config/metrics.ts';
 import { search } from './config/recipe.ts';
 import { batching, optimize, prune, quantize } from './passes.ts';
 
@@ -69,6 +70,26 @@ describe('compileConfig', () => {
     expect(Object.isFrozen(written.recipe)).toBe(false);
   });
 
+  it('takes a metric by name or with options, several in order, and one’s own by file or function', () => {
+    const metrics = (metric: unknown) => compile({ data: { metric } }).data.metrics;
+    expect(metrics('f1')).toEqual([{ metric: 'f1' }]);
+    expect(metrics(['accuracy', { metric: 'top-k', k: 5 }])).toEqual([
+      { metric: 'accuracy' },
+      { metric: 'top-k', k: 5 },
+    ]);
+    expect(metrics(custom('wer', './wer.ts'))).toEqual([
+      { metric: 'custom', name: 'wer', function: '/project/wer.ts' },
+    ]);
+    const own = (): number[] => [1];
+    expect(metrics(custom('own', own, { better: 'lower' }))).toMatchObject([{ function: own, better: 'lower' }]);
+    const named = [
+      'accuracy',
+      { metric: 'accuracy', name: 'second', output: 'b' },
+      { metric: 'map', boxes: 'b', scores: 's', classes: 'c', iou: 0.5 },
+    ];
+    expect(metrics(named)!.map(metricNameOf)).toEqual(['accuracy', 'second', 'map-0.5']);
+  });
+
   it('has a JSON Schema that describes every key', () => {
     const { properties, additionalProperties } = configJsonSchema() as {
       properties: object;
@@ -105,6 +126,24 @@ describe('what a wrong config is told', () => {
     ['a fraction', { ...base, seed: 1.5 }, 'seed: must be a whole number, not 1.5'],
     ['too small a number', { ...base, measure: { iterations: 1 } }, 'measure.iterations: must be at least 10, not 1'],
     ['too large a number', { ...base, gates: { cosine: 98 } }, 'gates.cosine: must be at most 1, not 98'],
+    [
+      'a misspelt metric',
+      { ...base, data: { metric: 'acuracy' } },
+      'data.metric: must be one of "accuracy", "precision",',
+    ],
+    [
+      'an option of another metric',
+      { ...base, data: { metric: { metric: 'mae', k: 5 } } },
+      'data.metric: unknown key "k" (known: metric, name, output)',
+    ],
+    ['a metric without what it needs', { ...base, data: { metric: { metric: 'top-k' } } }, 'data.metric.k: is missing'],
+    [
+      'the same metric twice',
+      { ...base, data: { metric: ['f1', { metric: 'f1', average: 'macro' }] } },
+      'data.metric: "f1-macro" is there twice; give one a `name`',
+    ],
+    ['a group that is no function', { ...base, data: { group: 'region' } }, 'data.group: must be a function of a row'],
+    ['a gate on slices without a bound', { ...base, gates: { slices: {} } }, 'gates.slices: needs a bound'],
     ['zero where it must be more', { ...base, gates: { p99Ms: 0 } }, 'gates.p99Ms: must be more than 0, not 0'],
     [
       'an unknown objective',

@@ -34,7 +34,7 @@ export interface GroupRow {
 }
 export type GroupFunction = (row: GroupRow) => string | number;
 
-export const SLICINGS = ['class', 'group'] as const;
+const SLICINGS = ['class', 'group'] as const;
 export type Slicing = (typeof SLICINGS)[number];
 
 export const dataSchema = z.strictObject({

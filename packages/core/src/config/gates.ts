@@ -6,7 +6,7 @@ const LEAST_RSS_BYTES = 20_000_000;
 
 const metricBound = z.number().optional().describe('Worst value.');
 const dropBound = z.number().min(0).optional().describe('Largest loss against the source.');
-export const EVIDENCE = ['estimate', 'shown', 'confident'] as const;
+const EVIDENCE = ['estimate', 'shown', 'confident'] as const;
 /** What a bound on a metric is held against: the estimate itself, or one end of its interval. */
 export type Evidence = (typeof EVIDENCE)[number];
 const evidence = z

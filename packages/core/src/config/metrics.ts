@@ -69,7 +69,7 @@ const functionOrFile = z.union([
   z.custom<MetricFunction>((value) => typeof value === 'function', 'must be a function or the path of a module'),
 ]);
 
-export const metricSchema = z.discriminatedUnion('metric', [
+const metricSchema = z.discriminatedUnion('metric', [
   z.strictObject({ metric: z.literal('accuracy'), ...plain, threshold }).describe('Share of rows answered correctly.'),
   z
     .strictObject({
@@ -156,17 +156,16 @@ const SHORT = metricSchema.options
   .filter((kind) => kind !== 'top-k' && kind !== 'map' && kind !== 'custom');
 
 const metricEntry = z.union([z.enum(SHORT), metricSchema]);
-const metricList = z
-  .array(metricEntry)
-  .min(1)
-  .check(({ value, issues }) => {
-    const names = value.map((entry) => (typeof entry === 'string' ? entry : metricNameOf(entry)));
-    const twice = names.find((each, at) => names.indexOf(each) < at);
-    if (twice !== undefined) {
-      issues.push({ code: 'custom', message: `"${twice}" is there twice; give one a \`name\``, input: value });
-    }
-  });
-export const metricsSchema = z.union([metricEntry, metricList]);
+const specOf = (entry: z.infer<typeof metricEntry>): MetricSpec =>
+  typeof entry === 'string' ? metricSchema.parse({ metric: entry }) : entry;
+
+export const metricsSchema = z.union([metricEntry, z.array(metricEntry).min(1)]).check(({ value, issues }) => {
+  const names = Array.isArray(value) ? value.map((entry) => metricNameOf(specOf(entry))) : [];
+  const twice = names.find((each, at) => names.indexOf(each) < at);
+  if (twice !== undefined) {
+    issues.push({ code: 'custom', message: `"${twice}" is there twice; give one a \`name\``, input: value });
+  }
+});
 
 /** A metric of your own: a function, or a module whose default export is one, that gives one number per row. */
 export function custom(
@@ -201,7 +200,7 @@ export function compileMetrics(
 ): readonly MetricSpec[] | null {
   if (user === undefined) return null;
   return (Array.isArray(user) ? user : [user]).map((entry) => {
-    const spec = typeof entry === 'string' ? metricSchema.parse({ metric: entry }) : entry;
+    const spec = specOf(entry);
     if (spec.metric !== 'custom' || typeof spec.function !== 'string') return spec;
     return { ...spec, function: resolve(spec.function) };
   });

@@ -1,5 +1,5 @@
 /**
- * A Python with ONNX Runtime's own quantization tools, for tests that compare with them. Named by SLIPWAY_REFERENCE_PYTHON,
+ * A Python with the reference tools (ONNX Runtime's own quantization, scikit-learn), for tests that compare with them. Named by SLIPWAY_REFERENCE_PYTHON,
  * otherwise `.venv/bin/python` of the repository; tests that find neither are skipped, visibly.
  */
 import { spawnSync } from 'node:child_process';
@@ -8,11 +8,11 @@ import path from 'node:path';
 
 const inRepository = path.resolve(import.meta.dirname, '../../../../.venv/bin/python');
 
-/** The interpreter, or null when there is none with onnxruntime and onnx. */
-export function referencePython(): string | null {
+/** The interpreter, or null when there is none with these modules. */
+export function referencePython(modules = 'onnx, onnxruntime'): string | null {
   const python = process.env['SLIPWAY_REFERENCE_PYTHON'] ?? inRepository;
   if (!existsSync(python)) return null;
-  return spawnSync(python, ['-c', 'import onnx, onnxruntime']).status === 0 ? python : null;
+  return spawnSync(python, ['-c', `import ${modules}`]).status === 0 ? python : null;
 }
 
 /**

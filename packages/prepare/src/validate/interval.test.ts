@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { wilson } from './interval.ts';
+import { pairedInterval, wilson } from './interval.ts';
 
 describe('wilson', () => {
   // R. G. Newcombe, "Two-sided confidence intervals for the single proportion", Statistics in Medicine 17 (1998), table I.
@@ -29,5 +29,42 @@ describe('wilson', () => {
 
   it('refuses a share of nothing', () => {
     expect(() => wilson(0, 0)).toThrow('a share of 0 in 0 rows');
+  });
+});
+
+describe('the interval of a paired difference', () => {
+  // Tango's score interval, with the likelihood maximized numerically by SciPy instead of by formula.
+  it.each([
+    [2, 12, 50, 0.06111240715146769, 0.34470874786154976],
+    [9, 3, 200, -0.0705095345460124, 0.004614126307723196],
+    [0, 1, 40, -0.06481214120665361, 0.12881368963621262],
+    [10, 40, 1000, 0.01684968617901801, 0.04502707518117739],
+  ])('%i lost and %i gained of %i is [%f, %f]', (lost, gained, total, low, high) => {
+    const interval = pairedInterval(lost, gained, total);
+    expect(interval.low).toBeCloseTo(low, 6);
+    expect(interval.high).toBeCloseTo(high, 6);
+    // The other way round is the mirror image.
+    const other = pairedInterval(gained, lost, total);
+    expect(other.low).toBeCloseTo(-high, 6);
+    expect(other.high).toBeCloseTo(-low, 6);
+  });
+
+  it('holds the difference, and has a width even when no row differs', () => {
+    const counts = fc.tuple(fc.nat(50), fc.nat(50), fc.nat(1000));
+    fc.assert(
+      fc.property(counts, ([lost, gained, rest]) => {
+        const total = lost + gained + rest;
+        fc.pre(total > 0);
+        const { low, high } = pairedInterval(lost, gained, total);
+        expect(low).toBeGreaterThanOrEqual(-1);
+        expect(high).toBeLessThanOrEqual(1);
+        expect(low).toBeLessThanOrEqual((gained - lost) / total + 1e-9);
+        expect(high).toBeGreaterThanOrEqual((gained - lost) / total - 1e-9);
+      }),
+    );
+    const { low, high } = pairedInterval(0, 0, 100);
+    // z² / (n + z²)
+    expect(high).toBeCloseTo(3.8414588 / 103.8414588, 5);
+    expect(low).toBeCloseTo(-high, 9);
   });
 });

@@ -5,6 +5,7 @@
  */
 import { statSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 import {
   type Digest,
   digestOf,
@@ -119,4 +120,6 @@ function oneRow(call: MetricCall, row: number): MetricCall {
   };
 }
 
-const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+/** The first line: a parser's error goes on with a picture of the source. */
+const messageOf = (error: unknown): string =>
+  (error instanceof Error ? stripVTControlCharacters(error.message) : String(error)).split('\n')[0] ?? '';

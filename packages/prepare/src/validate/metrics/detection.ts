@@ -16,6 +16,7 @@ type Spec = Extract<MetricSpec, { metric: 'map' }>;
 const OVERLAPS = Array.from({ length: 10 }, (_, i) => (50 + 5 * i) / 100);
 const MAX_BOXES = 100;
 const RECALLS = 101;
+const STEP = 0.01;
 /** class, x1, y1, x2, y2 */
 const LABEL_WIDTH = 5;
 
@@ -165,7 +166,9 @@ function interpolated(recall: Float64Array, precision: Float64Array, points: num
   let sum = 0;
   let point = 0;
   for (let i = 0; i < RECALLS; i++) {
-    while (point < points && (recall[point] ?? 0) < i / (RECALLS - 1)) point++;
+    // Not i / 100: that is another number for 35, and a recall of 7/20 then counts where COCO does not count it.
+    const wanted = i === RECALLS - 1 ? 1 : i * STEP;
+    while (point < points && (recall[point] ?? 0) < wanted) point++;
     if (point === points) break;
     sum += precision[point] ?? 0;
   }
