@@ -68,6 +68,12 @@ export const staticSchema = z.strictObject({
       'Ranges of weights are the same on both sides of zero. Default: for int8 and int4, and for uint8 per channel.',
     ),
   calibration,
+  biasCorrection: z
+    .boolean()
+    .optional()
+    .describe(
+      'Take the mean error of each output channel, measured on calibration rows, back in the biases. Default false.',
+    ),
   only,
   exclude,
 });

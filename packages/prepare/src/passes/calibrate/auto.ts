@@ -66,7 +66,7 @@ const isSame = (a: Range, b: Range | undefined): boolean => a.min === b?.min && 
  * Both models run side by side, so that no more than one call of each is in memory.
  * @throws PASS_NOT_APPLICABLE when the model has no output that a distance can be taken of
  */
-export async function outputError(
+async function outputError(
   pass: PassName,
   model: Model,
   changed: Model,
@@ -104,7 +104,7 @@ export async function outputError(
 }
 
 /** The model with each of these tensors, in whatever graph, rounded as in the quantized type. */
-export function rounded(model: Model, ranges: ReadonlyMap<string, Range>, target: Target): Model {
+function rounded(model: Model, ranges: ReadonlyMap<string, Range>, target: Target): Model {
   const opset = opsetOf(model);
   return editGraphs(model, (editor) => {
     const made = [...editor.inputs.map(({ name }) => name), ...editor.nodes.flatMap(({ outputs }) => outputs)];

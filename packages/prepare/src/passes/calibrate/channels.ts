@@ -17,6 +17,7 @@ export interface ChannelStatistics {
 /**
  * Reduced inside the model: what leaves the runner is a few numbers per channel and call.
  * @param places where the channels of each tensor are
+ * @param limit look at the first rows only
  * @throws PASS_NOT_APPLICABLE when there are no usable rows
  */
 export async function channelStatistics(
@@ -24,6 +25,7 @@ export async function channelStatistics(
   model: Model,
   places: ReadonlyMap<string, ChannelAxis>,
   context: PassContext,
+  limit?: number,
 ): Promise<ReadonlyMap<string, ChannelStatistics>> {
   const rows = calibrationRows(pass, context);
   const found = new Map<string, { min: Float64Array; max: Float64Array; sum: Float64Array; count: number }>();
@@ -36,7 +38,7 @@ export async function channelStatistics(
       ]),
     ),
   );
-  for await (const outputs of run(exposed.model, walk(rows), context)) {
+  for await (const outputs of run(exposed.model, walk(rows, undefined, limit), context)) {
     for (const [tensor, names] of exposed.outputs) {
       const channels = places.get(tensor)?.channels ?? 0;
       const [min, max, sum, count] = names.map((name) => outputs[name]?.data as Float32Array | undefined);

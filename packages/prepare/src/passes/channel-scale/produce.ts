@@ -11,7 +11,7 @@ import { alongAxis } from '../static/fuse.ts';
 import { readFloat32 } from '../weights.ts';
 import { replaceConstant, scaledAlong } from './consume.ts';
 
-export interface ChannelPlace {
+interface ChannelPlace {
   readonly axis: 1 | 'last';
   readonly channels: number;
   /** Of the value, where it is known; needed for axis 1. */
@@ -19,7 +19,7 @@ export interface ChannelPlace {
 }
 
 /** Changes the graph so that channel c becomes `factors[c]` times what it was. The factors are positive. */
-export type Scaling = (factors: Float64Array) => void;
+type Scaling = (factors: Float64Array) => void;
 
 /** Where the factors end up, for those who want to know the weights they change. */
 export interface Fold {

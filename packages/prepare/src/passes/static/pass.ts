@@ -27,6 +27,8 @@ import { judgeEmbedding, type Target } from '../dynamic/plan.ts';
 import { Scope } from '../dynamic/scope.ts';
 import { type Exclusion, exclusion } from '../exclude.ts';
 import { assessing, constantBytes, preparedForQuantization } from '../prepared.ts';
+import { correctBiases, type Quantized } from '../bias-correction/correct.ts';
+import { ensureBiases } from '../bias-correction/places.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import { emitStatic } from './emit.ts';
 import { fuseChannelwise } from './fuse.ts';
@@ -61,7 +63,17 @@ export const staticPass: Pass<Spec> = {
     const scheme = schemeOf(spec);
     const keep = spillTo(context.workDirectory);
     const excluded = exclusion(pass, spec, model, context.source);
-    const { model: start, plan, embeddings, folded, raisedFrom, kept } = simplified(model, excluded, scheme, keep);
+    const {
+      model: start,
+      plan,
+      embeddings,
+      folded,
+      raisedFrom,
+      kept,
+    } = simplified(model, excluded, scheme, {
+      keep,
+      biases: spec.biasCorrection ?? false,
+    });
     const products = productsOf(plan);
     if (products.length === 0) {
       const problem = 'there is no convolution or matrix product with constant float32 weights to quantize';
@@ -74,8 +86,21 @@ export const staticPass: Pass<Spec> = {
       symmetric: scheme.symmetricActivations,
     };
     const calibrated = await calibrate(pass, start, [...new Set(plan.ranges.values())], options, context);
-    const editor = new GraphEditor(start.graph, [], keep);
-    emitStatic(editor, start.graph, plan, calibrated.ranges, pass, scheme);
+    const quantized = (from: Model): GraphEditor => {
+      const editor = new GraphEditor(from.graph, [], keep);
+      emitStatic(editor, from.graph, plan, calibrated.ranges, pass, scheme);
+      return editor;
+    };
+    const attempt = (from: Model): Quantized => {
+      const editor = quantized(from);
+      return {
+        model: withModel(from, { graph: editor.finish() }),
+        outputOf: (product) => editor.current(product)?.outputs[0],
+      };
+    };
+    const corrected =
+      spec.biasCorrection === true ? await correctBiases(pass, start, products, attempt, context) : null;
+    const editor = quantized(corrected?.model ?? start);
     const scope = new Scope(start.graph, editor, null);
     for (const embedding of embeddings) emitEmbedding(scope, pass, embedding, scheme.perChannel);
     if (scheme.format === 'qoperator') toIntegerOperators(editor);
@@ -89,6 +114,7 @@ export const staticPass: Pass<Spec> = {
         `constants ${was.toLocaleString('en')} → ${is.toLocaleString('en')} bytes.`,
       ...calibrated.notes,
       ...(spec.preset === undefined ? [] : [describeScheme(spec.preset, scheme)]),
+      ...(corrected === null ? [] : [corrected.note]),
       ...warningsOf(scheme),
     ];
     if (plan.storage.length > 0) {
@@ -123,7 +149,12 @@ interface Simplified {
 }
 
 /** The model with constants folded and biases where kernels want them, and what to quantize in it. */
-function simplified(model: Model, excluded: Exclusion, scheme: Scheme, keep?: Keep): Simplified {
+function simplified(
+  model: Model,
+  excluded: Exclusion,
+  scheme: Scheme,
+  { keep, biases = false }: { readonly keep?: Keep; readonly biases?: boolean } = {},
+): Simplified {
   const {
     model: start,
     origins,
@@ -152,6 +183,7 @@ function simplified(model: Model, excluded: Exclusion, scheme: Scheme, keep?: Ke
         from.flatMap((source) => [source, ...(sources.get(source) ?? [])]),
       ),
   });
+  if (biases) ensureBiases(editor, isExcluded);
   const graph = editor.finish();
   const isFloat32 = (name: string): boolean => {
     const type = types.get(name);
