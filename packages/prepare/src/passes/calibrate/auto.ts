@@ -66,7 +66,7 @@ const isSame = (a: Range, b: Range | undefined): boolean => a.min === b?.min && 
  * Both models run side by side, so that no more than one call of each is in memory.
  * @throws PASS_NOT_APPLICABLE when the model has no output that a distance can be taken of
  */
-async function outputError(
+export async function outputError(
   pass: PassName,
   model: Model,
   changed: Model,
