@@ -91,7 +91,13 @@ const SPECS: readonly PassSpec[] = [
   { pass: 'quantize.static' },
   { pass: 'optimize' },
   { pass: 'batch.dynamic' },
+  { pass: 'precision.float16' },
+  { pass: 'precision.bfloat16' },
+  { pass: 'precision.mixed', rows: 4, maxRuns: 6 },
 ];
+
+/** 16-bit floats work everywhere. */
+const HALF = ['precision.bfloat16', 'precision.float16', 'precision.mixed'] as const;
 
 describe.skipIf(absent)('every pass on every model (needs ../shared/data)', () => {
   // How far 8 bits may be from float. The random ShuffleNet is that far off with any quantizer: 17 dB, also ONNX Runtime's.
@@ -126,11 +132,12 @@ describe.skipIf(absent)('every pass on every model (needs ../shared/data)', () =
       expect(result.notes.length).toBeGreaterThan(0);
       const outputs = await runModel(result.model, inputs, context);
       for (const [name, value] of Object.entries(reference)) {
-        const bound = spec.pass === 'optimize' || spec.pass === 'batch.dynamic' ? 1e-4 : bound8;
+        const isExact = spec.pass === 'optimize' || spec.pass === 'batch.dynamic';
+        const bound = isExact ? 1e-4 : bound8;
         expect(relativeError(outputs[name], value), `${spec.pass} ${name}`).toBeLessThan(bound);
       }
     }
-    expect(worked.sort()).toEqual(expected);
+    expect(worked.sort()).toEqual([...expected, ...HALF].sort());
   });
 
   it('makes the transformer 3.8 times smaller', async () => {

@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { batching, openStore, prune, quantize, search, tensor, writeNpz } from '@slipway/core';
+import { batching, openStore, prune, quantize, search, simplify, tensor, writeNpz } from '@slipway/core';
+import { buildModel, writeModelFile } from '@slipway/onnx';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { uniform } from '../passes/testing/run.ts';
 import { makeProject, type Project } from '../testing/projects.ts';
 import { build } from './build.ts';
 import type { BuildProgress } from './hooks.ts';
@@ -53,6 +55,27 @@ describe('build', () => {
     const fresh = await build(config);
     expect(fresh.release!.digest).toBe(first.release!.digest);
     expect(await releases()).toBe(1);
+  });
+
+  it('takes names of the source in every pass of a recipe, whatever was fused before', async () => {
+    const model = buildModel((b) => {
+      b.input('x', 'float32', ['rows', 16]);
+      b.floats('w', [16, 3], uniform(48, 1));
+      b.floats('bias', [3], [1, 2, 3]);
+      b.op('MatMul', ['x', 'w'], { name: 'product', outputs: ['p'] });
+      b.op('Add', ['p', 'bias'], { name: 'shift', outputs: ['scores'] });
+      b.output('scores', 'float32', ['rows', 3]);
+    });
+    await writeModelFile(path.join(project.directory, 'model.onnx'), model);
+    const reason = async (name: string): Promise<string | undefined> => {
+      const recipe = [simplify(), prune.magnitude({ rule: 'mean', exclude: [name] })];
+      const { report } = await build(project.config({ recipe }));
+      return report.candidates.find((candidate) => candidate.name !== 'source')?.reason;
+    };
+    // Product and shift have become one Gemm, which has the name of neither or one of them.
+    expect(await reason('product')).toContain('all weights are left alone: excluded: w');
+    expect(await reason('shift')).toContain('all weights are left alone: excluded: w');
+    expect(await reason('shfit')).toContain('did you mean "shift"?');
   });
 
   it('says that latency was taken from an earlier build, and measures again when the settings differ', async () => {

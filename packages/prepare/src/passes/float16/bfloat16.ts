@@ -15,7 +15,9 @@ import {
   type GraphEditor,
   type Initializer,
   intAttribute,
+  type Keep,
   ONNX_DTYPES,
+  spillTo,
 } from '@slipway/onnx';
 import type { Pass } from '../../pass.ts';
 import { listNames, plural } from '../describe.ts';
@@ -49,12 +51,13 @@ export const bfloat16Pass: Pass<Spec> = {
     const { model: start, origins, raisedFrom } = preparedForQuantization(pass, model);
     const kept: string[] = [];
     let stored = 0;
+    const keep = spillTo(context.workDirectory);
     const result = editGraphs(start, (editor) => {
       for (const initializer of targetsOf(editor.initializers.values())) {
         context.signal.throwIfAborted();
         if (isExcluded(editor, initializer, excluded, origins)) kept.push(initializer.name);
         else {
-          store(editor, initializer);
+          store(editor, initializer, keep);
           stored++;
         }
       }
@@ -83,10 +86,10 @@ function isExcluded(editor: GraphEditor, { name }: Initializer, excluded: Exclus
 }
 
 /** The name stays with the float32 value, so that nothing that reads it changes. */
-function store(editor: GraphEditor, initializer: Initializer): void {
+function store(editor: GraphEditor, initializer: Initializer, keep: Keep): void {
   const name = editor.uniqueName(`${initializer.name}_bfloat16`);
   editor.removeInitializer(initializer.name);
-  editor.setInitializer({ ...truncated(initializer), name });
+  editor.setInitializer({ ...keep(truncated(initializer)), name });
   const [first] = editor.nodes;
   const cast = createNode('Cast', [name], [initializer.name], {
     name: editor.uniqueNodeName(`${name}_cast`),

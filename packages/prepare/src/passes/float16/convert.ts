@@ -20,6 +20,7 @@ import {
   type Initializer,
   initializerOf,
   intAttribute,
+  type Keep,
   isOp,
   isTensorType,
   type Model,
@@ -44,6 +45,8 @@ export interface ConvertOptions {
   readonly keepIo: boolean;
   /** Compute in float32 and round, instead of leaving it to the kernels. */
   readonly explicit?: boolean;
+  /** Where converted constants go: see `spillTo`. */
+  readonly keep: Keep;
   /** Constants already converted, kept for the next time. */
   readonly constants?: Map<Initializer, Narrowed>;
 }
@@ -254,8 +257,13 @@ class State {
   }
 
   #narrow(initializer: Initializer): Initializer {
-    const result = this.#options.constants?.get(initializer) ?? narrowed(initializer);
-    this.#options.constants?.set(initializer, result);
+    const { constants, keep } = this.#options;
+    let result = constants?.get(initializer);
+    if (result === undefined) {
+      const computed = narrowed(initializer);
+      result = { ...computed, initializer: keep(computed.initializer) };
+      constants?.set(initializer, result);
+    }
     if (result.large > 0) this.result.large.set(initializer.name, result.large);
     if (result.small > 0) this.result.small.set(initializer.name, result.small);
     return result.initializer;

@@ -4,7 +4,7 @@
  * stay float32 with Casts around them.
  */
 import { fail, type PassSpec } from '@slipway/core';
-import { dropInitializerInputs, eliminateConstants, type Model, type Node } from '@slipway/onnx';
+import { dropInitializerInputs, eliminateConstants, type Model, type Node, spillTo } from '@slipway/onnx';
 import type { Pass } from '../../pass.ts';
 import { plural } from '../describe.ts';
 import { type Exclusion, exclusion } from '../exclude.ts';
@@ -21,7 +21,7 @@ const NOTHING: Exclusion = { has: () => false };
 
 export const float16Pass: Pass<Spec> = {
   name: 'precision.float16',
-  version: 1,
+  version: 2,
 
   assess: assessing((model) => {
     const { low } = assignable(model, NOTHING);
@@ -46,7 +46,10 @@ export const float16Pass: Pass<Spec> = {
     }
     context.signal.throwIfAborted();
     const chosen = new Set(low);
-    const converted = convert(start, types, (node) => chosen.has(node), { keepIo: spec.keepIo ?? true });
+    const converted = convert(start, types, (node) => chosen.has(node), {
+      keepIo: spec.keepIo ?? true,
+      keep: spillTo(context.workDirectory),
+    });
     checkTypes(pass, start, converted.model, converted.types);
     await checkLoads(pass, converted.model, context);
     const notes = [

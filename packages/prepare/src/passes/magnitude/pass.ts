@@ -9,7 +9,7 @@
  * Everything happens on the weights as they are in the file, in bodies of If, Loop and Scan too; no node changes.
  */
 import { fail, numbersToFloat16, type PassOptions, type PassSpec } from '@slipway/core';
-import { createInitializer, type Initializer, mapGraphs, type Model, withModel } from '@slipway/onnx';
+import { createInitializer, type Initializer, mapGraphs, type Model, spillTo, withModel } from '@slipway/onnx';
 import type { Pass, PassResult } from '../../pass.ts';
 import { listNames, percent, plural } from '../describe.ts';
 import { exclusion } from '../exclude.ts';
@@ -71,6 +71,7 @@ export const magnitudePass: Pass<Spec> = {
       throw fail('PASS_NOT_APPLICABLE', { pass, problem });
     }
 
+    const keep = spillTo(context.workDirectory);
     const changed = new Map<Initializer, Initializer>();
     let total = 0;
     let before = 0;
@@ -86,7 +87,7 @@ export const magnitudePass: Pass<Spec> = {
       zero(copies, spec);
       for (const { initializer, values } of copies) {
         now += zeros(values);
-        changed.set(initializer, withValues(initializer, values));
+        changed.set(initializer, keep(withValues(initializer, values)));
       }
     }
 

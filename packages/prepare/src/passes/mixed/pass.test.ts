@@ -47,7 +47,11 @@ async function strictSqnr(source: Model, model: Model, x: Tensor): Promise<numbe
       .map(({ name }) => name),
   );
   const types = inferShapes(source).values;
-  const strict = convert(source, types, (node) => low.has(node.name), { keepIo: true, explicit: true }).model;
+  const strict = convert(source, types, (node) => low.has(node.name), {
+    keepIo: true,
+    explicit: true,
+    keep: (one) => one,
+  }).model;
   using context = runningContext();
   const meter = parityMeter('strict', null);
   meter.add(await runModel(source, { x }, context), await runModel(strict, { x }, context), x.shape[0] ?? 0);
@@ -59,7 +63,7 @@ describe('precision.mixed', () => {
 
   it('keeps in float32 what overflows where plain float16 gives NaN, and writes what the golden file holds', async () => {
     const types = inferShapes(overflowing).values;
-    const plain = convert(overflowing, types, () => true, { keepIo: true, explicit: true }).model;
+    const plain = convert(overflowing, types, () => true, { keepIo: true, explicit: true, keep: (one) => one }).model;
     using context = runningContext();
     const broken = (await runModel(plain, { x }, context))['y']?.data as Float32Array;
     // Everything beyond ±65,504 is infinite: Tanh gives ±1 where it should give a few tenths.

@@ -7,7 +7,7 @@
  * overflows elsewhere. So what is returned is at least as good here, and as good as measured where float16 is real.
  */
 import { fail, type PassSpec } from '@slipway/core';
-import { describeNode, type Initializer, type Node } from '@slipway/onnx';
+import { describeNode, type Initializer, type Node, spillTo } from '@slipway/onnx';
 import type { Pass } from '../../pass.ts';
 import { plural } from '../describe.ts';
 import { exclusion } from '../exclude.ts';
@@ -48,8 +48,9 @@ export const mixedPass: Pass<Spec> = {
     }
     const criterion = await createCriterion(start, spec, context);
     const constants = new Map<Initializer, Narrowed>();
+    const keep = spillTo(context.workDirectory);
     const made = (chosen: ReadonlySet<Node>, keepIo: boolean, explicit: boolean): Converted =>
-      convert(start, types, (node) => chosen.has(node), { keepIo, explicit, constants });
+      convert(start, types, (node) => chosen.has(node), { keepIo, explicit, constants, keep });
 
     const texts = new Map<ReadonlySet<Node>, string>();
     let last = '';
