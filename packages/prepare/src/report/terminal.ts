@@ -5,6 +5,7 @@
 import type { CandidateReport, Report, Verdict } from '@slipway/core';
 import { formatBytes, formatCount, formatCpu, formatMs } from './format.ts';
 import { formatEstimate, metricNotes, primaryOf } from './metrics.ts';
+import { STOPS, stopOf } from './stops.ts';
 import { pad, type Style, styles, textWidth, truncate, wrap } from './text.ts';
 
 export interface TableOptions {
@@ -69,6 +70,7 @@ export function renderReport(report: Report, options: TableOptions): string {
     '',
     ...table(report, width, style),
     '',
+    ...searchLines(report, width, style),
     ...footer(report, width, style),
   ].join('\n');
 }
@@ -137,6 +139,33 @@ function fit(all: readonly Column[], candidates: readonly CandidateReport[], wid
   }
   return columns;
 }
+
+/** What a search came to, and what partial passes left out: a few lines, however many trials there were. */
+function searchLines({ search, candidates }: Report, width: number, style: Style): string[] {
+  const lines: string[] = [];
+  if (search !== null) {
+    const { trials, sampler } = search;
+    const counts = STOPS.flatMap(({ key, label }) => {
+      const count = trials.filter((trial) => stopOf(trial) === key).length;
+      return count === 0 ? [] : [`${formatCount(count)} ${label}`];
+    });
+    const best = trials.findLast((trial) => trial.best);
+    const found = best === undefined ? '' : ` The best was found as trial ${best.number}.`;
+    lines.push(`Search (${sampler}): ${formatCount(trials.length)} trials: ${counts.join(', ')}.${found}`);
+    const broken = trials.find(({ outcome }) => outcome === 'error');
+    if (broken !== undefined) lines.push(`${broken.name} could not be made or run: ${broken.reason ?? ''}`);
+  }
+  for (const { name, sensitivity } of candidates) {
+    if (sensitivity === null) continue;
+    const out = sensitivity.layers.filter(({ leftOut }) => leftOut).map((layer) => layer.name);
+    const shown = out.slice(0, MAX_NAMED).join(', ') + (out.length > MAX_NAMED ? ', …' : '');
+    lines.push(`${name} leaves out ${out.length} of ${sensitivity.layers.length} layers: ${shown}.`);
+  }
+  return lines.length === 0 ? [] : [...lines.flatMap((line) => wrap(line, width)).map((line) => style.dim(line)), ''];
+}
+
+/** More names of layers hide the line that they are in. */
+const MAX_NAMED = 4;
 
 function footer(report: Report, width: number, style: Style): string[] {
   const { latency, size, accuracy } = report.choices;

@@ -23,6 +23,8 @@ import { testMeanAbove } from './betting.ts';
 export const WRONG_REJECTION = 0.001;
 /** Below this, evaluating all rows costs no more than asking. */
 const LEAST_ROWS = 256;
+/** Models with a fixed batch of one get several calls at once. */
+const ROWS_IN_FLIGHT = 32;
 /** Share of the rows after which what is undecided is close, and all rows are evaluated anyway. */
 const LARGEST_SHARE = 0.25;
 
@@ -73,16 +75,20 @@ async function* answers(
 ): AsyncGenerator<{ readonly row: number; readonly right: number }> {
   const dataset = data.evaluation;
   const order = permutation(total, context.config.seed);
-  const size = callSize(runner.signature, dataset);
+  // The source decides how many rows a call takes: passes only ever free what it fixes.
+  const size = callSize(source.signature, dataset);
+  const together = size * Math.max(1, Math.floor(ROWS_IN_FLIGHT / size));
   let reader: Reader | null = null;
-  for (let at = 0; at + size <= total * LARGEST_SHARE; at += size) {
+  for (let at = 0; at + together <= total * LARGEST_SHARE; at += together) {
     context.signal.throwIfAborted();
-    const indices = order.slice(at, at + size);
-    const call = await callOn(runner, source, dataset, indices);
-    reader ??= metric.reader({ ...call, outputs: call.source });
-    const right: number[] = [];
-    await reader(call, (row) => right.push(row[0] ?? 0));
-    for (const [i, row] of indices.entries()) yield { row, right: right[i] ?? 0 };
+    const parts = Array.from({ length: together / size }, (_, i) => order.slice(at + i * size, at + (i + 1) * size));
+    const calls = await Promise.all(parts.map((indices) => callOn(runner, source, dataset, indices)));
+    for (const [i, call] of calls.entries()) {
+      reader ??= metric.reader({ ...call, outputs: call.source });
+      const right: number[] = [];
+      await reader(call, (row) => right.push(row[0] ?? 0));
+      for (const [k, row] of (parts[i] ?? []).entries()) yield { row, right: right[k] ?? 0 };
+    }
   }
 }
 

@@ -9,11 +9,13 @@ import { markup, type Markup } from './markup.ts';
 import { metricsSection } from './metrics.ts';
 import { choicesSection, figuresSection, heroSection } from './overview.ts';
 import { scatterChart } from './scatter.ts';
+import { searchSection } from './search.ts';
+import { sensitivitySection } from './sensitivity.ts';
 import { sizesChart } from './sizes.ts';
 import { sparsityChart } from './sparsity.ts';
 import { STYLE } from './style.ts';
 
-const legend = markup`<div class="legend"><span><i style="background:var(--good)"></i>winner</span><span><i style="background:var(--plain)"></i>passed</span><span><i style="background:var(--bad)"></i>failed a gate</span></div>`;
+const legend = markup`<div class="legend"><span><i style="background:var(--good)"></i>winner</span><span><i style="background:var(--plain)"></i>passed</span><span><i style="background:var(--bad)"></i>failed a gate</span><span><i style="background:var(--warn)"></i>refused</span></div>`;
 
 export function renderPage(report: Report): string {
   const title = `${report.name} · Slipway report`;
@@ -21,7 +23,7 @@ export function renderPage(report: Report): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="generator" content="Slipway"><title>${title}</title><style>${STYLE}</style></head>
-<body><main>${heroSection(report)}${figuresSection(report)}${choicesSection(report)}${charts(report)}${candidatesSection(report)}${metricsSection(report)}${sparsity(report)}${factsSection(report)}${footerSection(report)}</main></body></html>
+<body><main>${heroSection(report)}${figuresSection(report)}${choicesSection(report)}${charts(report)}${searchSection(report)}${candidatesSection(report)}${sensitivitySection(report.candidates)}${metricsSection(report)}${sparsity(report)}${factsSection(report)}${footerSection(report)}</main></body></html>
 `;
   return page.markup;
 }

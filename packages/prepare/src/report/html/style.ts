@@ -36,7 +36,7 @@ td { text-align: right; padding: 12px 10px 3px; border-top: 1px solid var(--line
 th:nth-child(2), td:nth-child(2) { text-align: left; } th:first-child, td:first-child { text-align: left; padding-left: 0; } th:last-child, td:last-child { padding-right: 0; }
 td b { font-weight: 640; } td small { display: block; color: var(--faint); font-size: 12px; }
 tr.why td { border: 0; padding: 0 0 12px; text-align: left; color: var(--soft); font-size: 13.5px; white-space: normal; }
-details { margin-top: 4px; } summary { cursor: pointer; color: var(--faint); font-size: 12.5px; } summary:hover { color: var(--text); }
+table.trials { font-size: 13px; } details { margin-top: 4px; } summary { cursor: pointer; color: var(--faint); font-size: 12.5px; } summary:hover { color: var(--text); }
 ul.plain { list-style: none; font-size: 13.5px; margin: 6px 0 0; padding: 0; } ul.plain li { padding: 2px 0 2px 20px; position: relative; } ul.plain li::before { content: attr(data-mark); position: absolute; left: 2px; font-weight: 700; }
 li.ok::before { color: var(--good); } li.no::before { color: var(--bad); } li.note::before { color: var(--faint); }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: 6px 18px; margin: 10px 0 0; font-size: 14px; } dt { color: var(--faint); } dd { margin: 0; min-width: 0; overflow-wrap: anywhere; }
