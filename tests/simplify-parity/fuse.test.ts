@@ -64,7 +64,7 @@ describe('fuse', () => {
           width: fc.constantFrom(2, 8),
           layers: fc.constantFrom(1, 2),
           labels: fc.constantFrom(0, 3),
-          opset: fc.constantFrom(14, 17, 18, 20, 21),
+          opset: fc.constantFrom(12, 14, 17, 18, 20, 21),
           gelu: fc.constantFrom('erf' as const, 'tanh' as const),
           norm: fc.constantFrom('decomposed' as const, 'operator' as const),
           seed: fc.nat(1000),

@@ -4,12 +4,13 @@
  * The result runs in ONNX Runtime only. The graph is simplified before, because the patterns are those of a tidy graph, and
  * after, because fusions leave equal Casts; what simplification fuses itself (LayerNormalization) counts among its rewrites.
  */
-import { fail } from '@slipway/core';
+import { fail, hasCode } from '@slipway/core';
 import { MS_DOMAIN } from '../ir/node.ts';
-import { type Model, withOpset } from '../ir/model.ts';
-import { applyRewrites, type RewriteOptions, type Simplified } from '../simplify/apply.ts';
+import { type Model, opsetOf, withOpset } from '../ir/model.ts';
+import { applyRewrites, nodeCount, type RewriteOptions, type Simplified } from '../simplify/apply.ts';
 import type { Rewrite } from '../simplify/rewrite.ts';
 import { type RewriteFacts, simplify } from '../simplify/simplify.ts';
+import { upgradeOpset } from '../upgrade/upgrade.ts';
 import { fuseAttention } from './attention.ts';
 import { fuseBiasGelu, fuseGelu, fuseQuickGelu } from './gelu.ts';
 import { fuseProjections } from './projections.ts';
@@ -37,9 +38,26 @@ export interface Fused extends Omit<Simplified, 'applied'> {
   readonly applied: ReadonlyMap<string, number>;
   /** How often each rewrite of `simplify` was, before and after. */
   readonly simplified: ReadonlyMap<string, number>;
+  /** The operator set that the model was raised to, and why not where it could not be; null when it was new enough. */
+  readonly raised: { readonly to: number } | { readonly problem: string } | null;
 }
 
 const MS_VERSION = 1;
+
+/** The first with LayerNormalization, which residual normalization is recognised by. */
+const NORMALIZATION_OPSET = 17;
+
+/** Exports are often older. What cannot be raised is fused as it is. */
+function raise(model: Model): { readonly model: Model; readonly raised: Fused['raised'] } {
+  if (opsetOf(model) >= NORMALIZATION_OPSET) return { model, raised: null };
+  try {
+    return { model: upgradeOpset(model, NORMALIZATION_OPSET), raised: { to: NORMALIZATION_OPSET } };
+  } catch (error) {
+    const isKnown = hasCode(error, 'UNSUPPORTED_OPERATOR') || hasCode(error, 'UNSUPPORTED_OPSET');
+    if (!isKnown || !(error instanceof Error)) throw error;
+    return { model, raised: { problem: error.message } };
+  }
+}
 
 /** @throws USAGE when `skip` names what there is not */
 export function fuse(source: Model, options: FuseOptions = {}): Fused {
@@ -50,10 +68,11 @@ export function fuse(source: Model, options: FuseOptions = {}): Fused {
     }
   }
   const { skip, ...limits } = options;
-  const before = simplify(source, limits);
+  const { model, raised } = raise(source);
+  const before = { ...simplify(model, limits), nodesBefore: nodeCount(source.graph) };
   const fusions = FUSIONS.filter(({ name }) => skip?.includes(name) !== true);
   const fused = applyRewrites(before.model, fusions, limits);
-  if (fused.applied.size === 0) return { ...before, applied: new Map(), simplified: before.applied };
+  if (fused.applied.size === 0) return { ...before, applied: new Map(), simplified: before.applied, raised };
   const after = simplify(withOpset(fused.model, MS_DOMAIN, fused.model.opsets.get(MS_DOMAIN) ?? MS_VERSION), limits);
   const simplified = new Map(before.applied);
   for (const [name, count] of after.applied) simplified.set(name, (simplified.get(name) ?? 0) + count);
@@ -63,6 +82,7 @@ export function fuse(source: Model, options: FuseOptions = {}): Fused {
     nodesAfter: after.nodesAfter,
     applied: fused.applied,
     simplified,
+    raised,
     rounds: before.rounds + fused.rounds + after.rounds,
     settled: before.settled && fused.settled && after.settled,
   };

@@ -23,6 +23,13 @@ describe('the fuse pass', () => {
     expect(encodeModel(again.model)).toEqual(encodeModel(result.model));
   });
 
+  it('raises models that are too old for LayerNormalization', async () => {
+    const old = encoderModel({ layers: 1, hidden: 8, heads: 2, vocabulary: 20, maxPositions: 6, opset: 12 });
+    const { model, notes } = await fusePass.apply(old, { pass: 'fuse' }, offlineContext());
+    expect(model.graph.nodes.map(({ op }) => op)).toContain('SkipLayerNormalization');
+    expect(notes).toContain('The operator set was raised to 17, the first with LayerNormalization.');
+  });
+
   it('leaves out what it is told to', async () => {
     const { model } = await fusePass.apply(encoder, { pass: 'fuse', skip: ['merge-projections'] }, offlineContext());
     const ops = model.graph.nodes.map(({ op }) => op);

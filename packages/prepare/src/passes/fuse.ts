@@ -12,7 +12,7 @@ type Spec = Extract<PassSpec, { pass: 'fuse' }>;
 
 export const fusePass: Pass<Spec> = {
   name: 'fuse',
-  version: 1,
+  version: 2,
 
   assess(model) {
     const { applied, nodesBefore, nodesAfter } = fuse(model);
@@ -34,7 +34,8 @@ export const fusePass: Pass<Spec> = {
     }),
 };
 
-function notesOf(model: Model, { applied, simplified, nodesBefore, nodesAfter, settled, rounds }: Fused): string[] {
+function notesOf(model: Model, fused: Fused): string[] {
+  const { applied, simplified, nodesBefore, nodesAfter, raised, settled, rounds } = fused;
   const counts = (of: ReadonlyMap<string, number>): string =>
     [...of].map(([name, count]) => `${name} ${count}`).join(', ');
   const notes = [
@@ -42,6 +43,13 @@ function notesOf(model: Model, { applied, simplified, nodesBefore, nodesAfter, s
     `Fused: ${counts(applied)}. The operators are of com.microsoft: only ONNX Runtime has them.`,
   ];
   if (simplified.size > 0) notes.push(`Simplified before and after: ${counts(simplified)}.`);
+  if (raised !== null) {
+    notes.push(
+      'to' in raised
+        ? `The operator set was raised to ${raised.to}, the first with LayerNormalization.`
+        : `Residual normalization was left: the operator set could not be raised (${raised.problem}).`,
+    );
+  }
   if (applied.has('attention')) {
     notes.push('Masks of attention are taken to hold 0 and 1 only, which is what the exported form is meant for.');
   }
