@@ -1,9 +1,8 @@
 /** How much smaller do graphs get, how fast, and do they still compute the same? */
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Tensor, Tensors } from '@slipway/core';
 import {
-  encoderModel,
   type Model,
   nodeCount,
   readModelFile,
@@ -13,6 +12,7 @@ import {
 } from '@slipway/onnx';
 import { type Engine, openOnnxruntime } from '@slipway/runtime';
 import { median } from '../harness/median.ts';
+import { bertBase } from './large.ts';
 import { startSimplifiers, type Times } from './peers.ts';
 
 const MODELS = [
@@ -76,8 +76,11 @@ export interface GraphResult {
   readonly rows: readonly GraphRow[];
 }
 
-/** @param data the folder of the shared models */
-export async function simplifyAll(data: string, work: string, rounds: number): Promise<GraphResult> {
+/**
+ * @param data the folder of the shared models
+ * @param cache where models that were made are kept
+ */
+export async function simplifyAll(data: string, cache: string, work: string, rounds: number): Promise<GraphResult> {
   const engine = await openOnnxruntime();
   const peers = await startSimplifiers();
   const run = async (tool: (typeof TOOLS)[number], source: string, target: string): Promise<Times> => {
@@ -90,7 +93,7 @@ export async function simplifyAll(data: string, work: string, rounds: number): P
   };
   const rows: GraphRow[] = [];
   try {
-    for (const [model, source] of await sources(data, work)) {
+    for (const [model, source] of await sources(data, cache)) {
       const original = await readModelFile(source);
       const inputs = inputsOf(original);
       const expected = await compute(engine, source, inputs);
@@ -122,16 +125,13 @@ export async function simplifyAll(data: string, work: string, rounds: number): P
   return { rounds, versions: peers.versions, rows };
 }
 
-/** Name → file: the shared models, and BERT-base's graph at a width that lets graph work show beside copying weights. */
-async function sources(data: string, work: string): Promise<ReadonlyMap<string, string>> {
+/** Name → file: the shared models, and BERT-base's shape. */
+async function sources(data: string, cache: string): Promise<ReadonlyMap<string, string>> {
   const missing = MODELS.filter((model) => !existsSync(path.join(data, model)));
   if (missing.length > 0) throw new Error(`these models are not in ${data}: ${missing.join(', ')}`);
-  const encoder = path.join(work, 'source', 'bert-base.onnx');
-  mkdirSync(path.dirname(encoder), { recursive: true });
-  await writeModelFile(encoder, encoderModel({ hidden: 96 }));
   return new Map([
     ...MODELS.map((model): [string, string] => [model, path.join(data, model)]),
-    ['bert-base, width 96', encoder],
+    ['bert-base', await bertBase(cache)],
   ]);
 }
 

@@ -37,6 +37,9 @@ function sequences(rows: number, seed: number): Tensors {
   };
 }
 
+/** The float model of the shape of BERT-base. */
+export const bertBase = (cache: string): Promise<string> => modelFile(cache, 'bert-base', BASE);
+
 /** Written once and kept: making it takes longer than quantizing it. */
 async function modelFile(directory: string, name: string, options: EncoderOptions): Promise<string> {
   const file = path.join(directory, name, 'model.onnx');
@@ -78,7 +81,7 @@ async function sizes(file: string): Promise<{ readonly modelMB: number; readonly
 
 /** The tools take turns, `rounds` times; of each the round that took least. */
 export async function quantizeStatic(cache: string, work: string, rounds: number): Promise<LargeRow[]> {
-  const source = await modelFile(cache, 'bert-base', BASE);
+  const source = await bertBase(cache);
   const calibration = path.join(work, 'calibration.npz');
   writeFileSync(calibration, writeNpz(Object.entries(sequences(32, 1))));
   const heldOut = sequences(4, 2);

@@ -12,7 +12,7 @@ const CACHE = path.resolve(import.meta.dirname, '../../.cache/prepare-models');
 const RESULTS = path.join(import.meta.dirname, 'results.json');
 
 const QUESTIONS: Readonly<Record<string, (work: string) => Promise<unknown>>> = {
-  graph: (work) => simplifyAll(DATA, work, 7),
+  graph: (work) => simplifyAll(DATA, CACHE, work, 5),
   static: (work) => quantizeStatic(CACHE, work, 2),
   dynamic: (work) => quantizeDynamic(CACHE, work),
   accuracy: (work) => accuracy(DATA, work),
