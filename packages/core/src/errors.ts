@@ -111,6 +111,7 @@ export const errorTable = define({
   GOLDEN_MISMATCH: row('{model}: golden sample {sample}, output "{output}": {problem}', 503, 'FAILED_PRECONDITION', EXIT.gateFailed, 'The release does not compute here what it computed when it was built: rebuild it on this kind of machine, or fetch it again.'),
 
   // Bundles
+  HOST_UNSUPPORTED: row('{model} was optimized for {required}, and this machine has {found}', 503, 'FAILED_PRECONDITION', EXIT.error, 'Build the release on this kind of machine with this version of Slipway, or without the pass `optimize` above level `basic`.'),
   PLATFORM_UNSUPPORTED: row('A bundle for {platform} cannot be made here; this is {host}', 501, 'UNIMPLEMENTED', EXIT.usage, 'Run `slipway bundle` on a Linux machine of that platform: a bundle holds the Node.js that makes it.'),
   OUTPUT_EXISTS: row('{path} is not empty', 409, 'ALREADY_EXISTS', EXIT.conflict, 'Choose another directory, or remove this one.'),
 

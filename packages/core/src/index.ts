@@ -70,6 +70,7 @@ export { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './log.ts';
 export {
   FILE_ROLES,
   type Golden,
+  type HostRequirement,
   isModelName,
   isSafeRelativePath,
   type Lineage,

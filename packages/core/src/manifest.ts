@@ -50,6 +50,14 @@ export interface ServingHints {
   readonly threads?: number | undefined;
 }
 
+/** Where a model runs that was written for one engine and one kind of processor. */
+export interface HostRequirement {
+  /** Name and exact version, as in `onnxruntime 1.30.0`: operators that are no part of a standard can change with any. */
+  readonly engine: string;
+  /** Every instruction set that decides kernels, sorted; null when the processor does not matter. */
+  readonly cpuFlags: readonly string[] | null;
+}
+
 /** One step of how the model came to be. */
 export interface LineageStep {
   readonly pass: string;
@@ -81,6 +89,8 @@ export interface Manifest {
   readonly labels?: readonly string[] | undefined;
   readonly transforms?: Transforms | undefined;
   readonly serving?: ServingHints | undefined;
+  /** Absent: it runs wherever the engine does. */
+  readonly requires?: HostRequirement | undefined;
   readonly lineage: Lineage;
 }
 
@@ -117,6 +127,7 @@ export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
   labels: z.array(z.string()).optional(),
   transforms: transformsSchema.optional(),
   serving: servingHintsSchema.optional(),
+  requires: z.strictObject({ engine: z.string(), cpuFlags: z.array(z.string()).nullable() }).optional(),
   lineage: z.strictObject({
     source: z.strictObject({ file: z.string(), digest: digestSchema }),
     data: z.strictObject({ calibration: digestSchema.optional(), evaluation: digestSchema.optional() }),

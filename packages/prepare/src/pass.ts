@@ -5,7 +5,7 @@
  * what it did and what it left alone, and why, it says in its notes, which reach the report word for word. The registry of all
  * passes is `passes/index.ts`, exhaustive over `PassName`.
  */
-import type { Dataset, Logger, PassName, PassSpec, Tensors } from '@slipway/core';
+import type { Dataset, HostRequirement, Logger, PassName, PassSpec, Tensors } from '@slipway/core';
 import type { Model } from '@slipway/onnx';
 import type { SessionOptions } from '@slipway/runtime';
 
@@ -33,6 +33,8 @@ export interface PassResult {
   readonly model: Model;
   /** What was done and what was left alone and why, for people: one sentence each. */
   readonly notes: readonly string[];
+  /** Where the model runs, when that is not everywhere. */
+  readonly requires?: HostRequirement;
 }
 
 /** What a pass could do to a model with default options, judged without running anything (for `slipway inspect`). */

@@ -15,6 +15,8 @@ export interface SessionOptions {
   readonly optimization: 'none' | 'basic' | 'extended' | 'all';
   /** Write the optimized model here while loading (used by the `optimize` pass). */
   readonly saveOptimizedTo?: string;
+  /** Name of a file beside that, for the weights: needed when they are more than one file can hold. */
+  readonly saveWeightsTo?: string;
 }
 
 export interface EngineSession {

@@ -17,6 +17,8 @@ import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { Calls } from './calls.ts';
 import { defaultThreads } from './host/cpu-plan.ts';
+import { hostFacts } from './host/host-facts.ts';
+import { checkRequirement } from './host/requirement.ts';
 import { exitReason, type ExitFacts } from './exit-reason.ts';
 import { checkGolden, readGolden } from './golden.ts';
 import { locate, type Located } from './locate.ts';
@@ -38,9 +40,10 @@ export interface RunnerWorld {
 
 const REAL: RunnerWorld = { clock: systemClock, spawn: spawnRunner };
 
-/** @throws RUNNER_START_FAILED, ENGINE_UNAVAILABLE, GOLDEN_MISMATCH, and every error about the model itself */
+/** @throws HOST_UNSUPPORTED, RUNNER_START_FAILED, ENGINE_UNAVAILABLE, GOLDEN_MISMATCH, and every error about the model itself */
 export async function startRunner(options: RunnerOptions, world: RunnerWorld = REAL): Promise<Runner> {
   const located = await locate(options.path);
+  checkRequirement(located.manifest?.requires, hostFacts(), options.model);
   const started = world.clock.now();
   const runnerProcess = spawnOrFail(options, world);
   const handle = new RunnerHandle(options, runnerProcess, world.clock);

@@ -4,9 +4,11 @@ import { z } from 'zod';
 export const optimizeSchema = z.strictObject({
   pass: z.literal('optimize'),
   level: z
-    .enum(['basic'])
+    .enum(['basic', 'extended', 'all'])
     .optional()
-    .describe('ONNX Runtime graph optimization level; `basic` is portable between machines.'),
+    .describe(
+      '`basic` (default): standard operators, for any machine. `extended`: fused operators of this version of ONNX Runtime. `all`: also the memory layout of this processor. What is not `basic` is refused elsewhere.',
+    ),
 });
 
 export const simplifySchema = z.strictObject({

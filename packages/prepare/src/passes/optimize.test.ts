@@ -1,4 +1,16 @@
-import { createGraph, createModel, createNode, type Model, tensorInfo } from '@slipway/onnx';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import {
+  createGraph,
+  createModel,
+  createNode,
+  mlpModel,
+  type Model,
+  readModelFile,
+  tensorInfo,
+  writeModelFile,
+} from '@slipway/onnx';
+import { hostFacts } from '@slipway/runtime';
 import { describe, expect, it } from 'vitest';
 import { optimizePass } from './optimize.ts';
 import { runningContext } from './testing/context.ts';
@@ -17,6 +29,17 @@ function chain(): Model {
         createNode('Add', ['m', 'b'], ['y'], { name: 'add' }),
       ],
       initializers: [floatWeight('W', [4, 8], 1), floatWeight('b', [4], 2)],
+    }),
+  });
+}
+
+function convolution(): Model {
+  return createModel({
+    graph: createGraph({
+      inputs: [tensorInfo('x', 'float32', [1, 8, 6, 6])],
+      outputs: [tensorInfo('y', 'float32', [1, 16, 4, 4])],
+      nodes: [createNode('Conv', ['x', 'W'], ['c']), createNode('Relu', ['c'], ['y'])],
+      initializers: [floatWeight('W', [16, 8, 3, 3], 1)],
     }),
   });
 }
@@ -51,5 +74,46 @@ describe('optimize', () => {
     const { notes } = await optimizePass.apply(plain, { pass: 'optimize' }, context);
     expect(notes).toEqual(['There was nothing to fold or fuse: 1 node.']);
     expect(optimizePass.assess(plain)).toMatchObject({ applicable: true, targets: 1 });
+  });
+
+  it.each(['extended', 'all'] as const)(
+    'at level %s says where the result runs, and gives the same numbers',
+    async (level) => {
+      using context = runningContext();
+      const model = convolution();
+      const result = await optimizePass.apply(model, { pass: 'optimize', level }, context);
+      const { engine, cpuFlags } = hostFacts();
+      expect(result.requires).toEqual({ engine, cpuFlags: level === 'all' ? cpuFlags : null });
+      expect(result.notes.at(-1)).toContain(`Only for ${engine}`);
+      // Conv and Relu become one operator that no standard has.
+      expect(result.model.graph.nodes.some(({ domain }) => domain.startsWith('com.microsoft'))).toBe(true);
+      const inputs = { x: floats([1, 8, 6, 6], 3) };
+      const expected = await runModel(model, inputs, context);
+      expect(relativeError((await runModel(result.model, inputs, context))['y'], expected['y'])).toBeLessThan(1e-5);
+    },
+  );
+
+  it('asks for nothing at level basic', async () => {
+    using context = runningContext();
+    const { requires } = await optimizePass.apply(chain(), { pass: 'optimize', level: 'basic' }, context);
+    expect(requires).toBeUndefined();
+  });
+
+  it('has weights that do not fit one file written beside it', async () => {
+    using context = runningContext();
+    const file = path.join(context.workDirectory, 'source.onnx');
+    const model = mlpModel({ layers: [64, 32] });
+    await writeModelFile(file, model);
+    const session = {
+      optimization: 'basic',
+      saveOptimizedTo: path.join(context.workDirectory, 'optimized.onnx'),
+      saveWeightsTo: 'weights.bin',
+    } as const;
+    for await (const _ of context.runModel(file, [], session));
+    expect(existsSync(path.join(context.workDirectory, 'weights.bin'))).toBe(true);
+    const inputs = { x: floats([3, 64], 3) };
+    const expected = await runModel(model, inputs, context);
+    const optimized = await readModelFile(session.saveOptimizedTo);
+    expect(relativeError((await runModel(optimized, inputs, context))['y'], expected['y'])).toBeLessThan(1e-6);
   });
 });

@@ -1,23 +1,30 @@
 /**
  * `optimize`: what ONNX Runtime would do at every load, done once: constants folded, batch normalization and bias fused,
- * operators that do nothing removed. Level `basic` only, whose result is standard ONNX and the same on every machine;
- * higher levels write operators and memory layouts of the machine they ran on.
+ * operators that do nothing removed. Level `basic` gives standard ONNX, the same on every machine. The levels above give
+ * artifacts: `extended` has fused operators that only this version of the engine need know, `all` also the memory
+ * layout that suits the processor the pass ran on. What an artifact needs travels in the manifest as `requires`, and
+ * whoever loads it elsewhere is told so instead of getting other numbers or a crash.
  *
  * The runtime names what it makes after what it replaces, so that the result is the same bytes every time; the test
  * of this file checks that rather than believing it.
  */
 import path from 'node:path';
-import { fail, LIMITS, type PassSpec } from '@slipway/core';
+import { fail, type HostRequirement, LIMITS, type PassSpec } from '@slipway/core';
 import { type Model, readModelFile, withModel, writeModelFile } from '@slipway/onnx';
+import { hostFacts } from '@slipway/runtime';
 import type { Pass, PassContext } from '../pass.ts';
 import { plural } from './describe.ts';
 import { constantBytes } from './prepared.ts';
 
 type Spec = Extract<PassSpec, { pass: 'optimize' }>;
+type Level = NonNullable<Spec['level']>;
+
+/** Room for structure, and for copies the optimizer makes, beside the weights in one file. */
+const MOST_INLINE_BYTES = LIMITS.maxProtobufBytes - 256 * 1024 * 1024;
 
 export const optimizePass: Pass<Spec> = {
   name: 'optimize',
-  version: 1,
+  version: 2,
 
   assess(model) {
     const targets = model.graph.nodes.length;
@@ -30,27 +37,43 @@ export const optimizePass: Pass<Spec> = {
         };
   },
 
-  async apply(model, _spec, context) {
-    const optimized = await optimizeBasic(model, context);
+  async apply(model, spec, context) {
+    const level = spec.level ?? 'basic';
+    const optimized = await optimizedBy(model, level, context);
     const [was, is] = [model.graph.nodes.length, optimized.graph.nodes.length];
     const notes = [
       was === is
         ? `There was nothing to fold or fuse: ${plural(was, 'node')}.`
-        : `${plural(was, 'node')} → ${plural(is, 'node')} with the basic optimizations of ONNX Runtime; the results stay the same.`,
+        : `${plural(was, 'node')} → ${plural(is, 'node')} with the ${level === 'all' ? 'extended and layout' : level} optimizations of ONNX Runtime; the results stay the same.`,
     ];
-    return { model: optimized, notes };
+    const requires = requirementOf(level);
+    if (requires === null) return { model: optimized, notes };
+    const { cpuFlags, engine } = requires;
+    notes.push(
+      cpuFlags === null
+        ? `Only for ${engine}: it has operators of that version.`
+        : `Only for ${engine} and processors with exactly ${cpuFlags.length === 0 ? 'the same instructions' : cpuFlags.join(', ')}: it has their memory layout.`,
+    );
+    return { model: optimized, notes, requires };
   },
 };
 
-async function optimizeBasic(model: Model, context: PassContext): Promise<Model> {
-  if (constantBytes(model) > LIMITS.maxProtobufBytes) {
-    const problem = 'the model is larger than 2 GB, more than ONNX Runtime can write to one file';
-    throw fail('PASS_NOT_APPLICABLE', { pass: 'optimize', problem });
-  }
+function requirementOf(level: Level): HostRequirement | null {
+  if (level === 'basic') return null;
+  const { engine, cpuFlags } = hostFacts();
+  return { engine, cpuFlags: level === 'all' ? cpuFlags : null };
+}
+
+async function optimizedBy(model: Model, level: Level, context: PassContext): Promise<Model> {
   const source = path.join(context.workDirectory, 'source.onnx');
   const target = path.join(context.workDirectory, 'optimized.onnx');
   await writeModelFile(source, model);
-  const session = { optimization: 'basic', saveOptimizedTo: target } as const;
+  const large = constantBytes(model) > MOST_INLINE_BYTES;
+  const session = {
+    optimization: level,
+    saveOptimizedTo: target,
+    ...(large ? { saveWeightsTo: `${path.basename(target)}.data` } : {}),
+  };
   for await (const _ of context.runModel(source, [], session)) {
     throw fail('INTERNAL', { problem: 'a run without batches gave outputs' });
   }

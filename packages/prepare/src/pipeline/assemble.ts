@@ -60,6 +60,7 @@ export async function assemble(
     ...(config.labels === null ? {} : { labels: config.labels }),
     ...(Object.keys(transforms).length === 0 ? {} : { transforms }),
     ...(Object.keys(config.serve).length === 0 ? {} : { serving: config.serve }),
+    ...(made.requires === null ? {} : { requires: made.requires }),
     lineage: lineageOf(made, imported, data, config.source, tools),
   };
   await writeManifest(directory, manifest);

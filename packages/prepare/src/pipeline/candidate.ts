@@ -2,7 +2,14 @@
  * Make a candidate: apply the passes of a recipe one after the other. Every pass is a stage of its own, so two recipes
  * that begin alike share what they share.
  */
-import { type Dataset, fail, type LineageStep, type PassSpec, SOURCE_CANDIDATE } from '@slipway/core';
+import {
+  type Dataset,
+  fail,
+  type HostRequirement,
+  type LineageStep,
+  type PassSpec,
+  SOURCE_CANDIDATE,
+} from '@slipway/core';
 import { hostFacts } from '@slipway/runtime';
 import type { Imported } from '../import/import.ts';
 import type { Pass } from '../pass.ts';
@@ -24,6 +31,8 @@ export interface Made {
   /** A pass looked at the calibration rows. */
   readonly calibrated: boolean;
   readonly notes: readonly string[];
+  /** Where it runs, when that is not everywhere. */
+  readonly requires: HostRequirement | null;
 }
 
 /** @throws PASS_NOT_APPLICABLE and whatever a pass throws */
@@ -43,6 +52,7 @@ export async function makeCandidate(
     calibrated: false,
     // What import did is said once, of the source.
     notes: name === SOURCE_CANDIDATE ? imported.notes : [],
+    requires: null,
   };
   for (const [i, spec] of passes.entries()) {
     context.signal.throwIfAborted();
@@ -79,6 +89,8 @@ export async function applyPass(
     seed: config.seed,
     threads: session.threads,
     tools,
+    // What is written for one kind of processor is nothing to another that shares the cache.
+    ...(spec.pass === 'optimize' && spec.level === 'all' ? { cpuFlags: hostFacts().cpuFlags } : {}),
   };
   const { value, directory } = await cache.stage('pass', material, async (into) => {
     let calibrated = false;
@@ -95,9 +107,15 @@ export async function applyPass(
       log,
     });
     const saved = await saveModel(result.model, into);
-    return { files: saved.files, digest: saved.digest, notes: result.notes, calibrated };
+    return {
+      files: saved.files,
+      digest: saved.digest,
+      notes: result.notes,
+      calibrated,
+      requires: result.requires ?? null,
+    };
   });
-  const { files, digest, notes, calibrated } = value;
+  const { files, digest, notes, calibrated, requires } = value;
   if (digest === made.model.digest && passesMustChange(name)) {
     throw fail('PASS_NOT_APPLICABLE', { pass: name, problem: 'it changed nothing in this model' });
   }
@@ -109,6 +127,7 @@ export async function applyPass(
     steps: [...made.steps, step],
     calibrated: made.calibrated || calibrated,
     notes: [...made.notes, ...notes],
+    requires: requires ?? made.requires,
   };
 }
 

@@ -47,7 +47,14 @@ async function load(library: Library, file: string, options: SessionOptions): Pr
       // Only what is fatal: every error is thrown as well, and one line per bad request would flood the log.
       logSeverityLevel: 4,
       ...(options.saveOptimizedTo === undefined ? {} : { optimizedModelFilePath: options.saveOptimizedTo }),
-      extra: { session: { intra_op: { allow_spinning: options.spinning ? '1' : '0' } } },
+      extra: {
+        session: {
+          intra_op: { allow_spinning: options.spinning ? '1' : '0' },
+          ...(options.saveWeightsTo === undefined
+            ? {}
+            : { optimized_model_external_initializers_file_name: options.saveWeightsTo }),
+        },
+      },
     });
     signature = signatureOf(session, file);
   } catch (error) {
