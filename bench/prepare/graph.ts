@@ -2,14 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Tensor, Tensors } from '@slipway/core';
-import {
-  type Model,
-  nodeCount,
-  readModelFile,
-  signatureOf,
-  simplify,
-  writeModelFile,
-} from '@slipway/onnx';
+import { type Model, nodeCount, readModelFile, signatureOf, simplify, writeModelFile } from '@slipway/onnx';
 import { type Engine, openOnnxruntime } from '@slipway/runtime';
 import { median } from '../harness/median.ts';
 import { bertBase } from './large.ts';
