@@ -1,19 +1,10 @@
-import { randomStream } from '@slipway/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { normal } from '../testing/run.ts';
 import { Histogram } from './histogram.ts';
 import { type Estimator, estimate } from './method.ts';
 import { meanSquaredError } from './mse.ts';
 import type { Range, Target } from './range.ts';
-
-/** Normally distributed, by Box and Muller. */
-function normal(count: number, seed: number): Float32Array {
-  const random = randomStream(seed);
-  return Float32Array.from(
-    { length: count },
-    () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()),
-  );
-}
 
 const EIGHT: Target = { levels: 256, symmetric: false };
 const EIGHT_SYMMETRIC: Target = { levels: 256, symmetric: true };

@@ -10,6 +10,15 @@ export function uniform(count: number, seed: number): Float32Array {
   return Float32Array.from({ length: count }, () => random() * 2 - 1);
 }
 
+/** Seeded numbers, normally distributed, by Box and Muller. */
+export function normal(count: number, seed: number): Float32Array {
+  const random = randomStream(seed);
+  return Float32Array.from(
+    { length: count },
+    () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random()),
+  );
+}
+
 const size = (shape: readonly number[]): number => shape.reduce((product, dim) => product * dim, 1);
 
 export function floats(shape: readonly number[], seed: number): Tensor {
