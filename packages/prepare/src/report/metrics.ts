@@ -45,20 +45,27 @@ export function describeDifference(difference: MetricDifference, unit: MetricUni
   return `${verdict} by ${formatGap(value, unit)} (${interval}${chance})`;
 }
 
-/** What the table cannot hold: how a candidate differs from the source in each metric, and the slices that are worse. */
+/**
+ * What the table cannot hold: how a candidate differs from the source in each metric, and the slices where the primary one is
+ * worse. The page and the JSON have all slices of all metrics.
+ */
 export function metricNotes({ metrics }: Pick<CandidateReport, 'metrics'>): string[] {
   return metrics.flatMap((metric, i) => {
     const { name, unit, versusSource, slices } = metric;
     const difference = versusSource === null ? null : describeDifference(versusSource, unit);
     const value = i === 0 ? null : formatValue(metric);
     const line = [value, difference].filter((part) => part !== null).join(', ');
-    const worse = slices.flatMap((slice) =>
+    const worse = (i === 0 ? slices : []).flatMap((slice) =>
       slice.versusSource?.verdict === 'worse'
         ? [`${name} of ${slice.by} ${slice.name} (${slice.rows} rows): ${describeDifference(slice.versusSource, unit)}`]
         : [],
     );
     const shown = worse.slice(0, MAX_SLICES);
-    if (worse.length > shown.length) shown.push(`… and ${worse.length - shown.length} more slices are worse`);
+    if (worse.length > shown.length) {
+      shown.push(
+        `… and ${worse.length - shown.length} more ${worse.length - shown.length === 1 ? 'slice is' : 'slices are'} worse`,
+      );
+    }
     return line === '' ? shown : [`${name}: ${line}`, ...shown];
   });
 }

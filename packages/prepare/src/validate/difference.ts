@@ -76,3 +76,15 @@ function verdictOf(value: number, p: number, better: Metric['better']): MetricDi
   if (p > SIGNIFICANCE || value === 0) return 'same';
   return value > 0 === (better === 'higher') ? 'better' : 'worse';
 }
+
+/**
+ * The differences of many slices, of which some look real by chance alone: with a hundred slices at p ≤ 0.01, one does. Those stay
+ * real that hold when at most one in a hundred of all that are called real may be false. Y. Benjamini and Y. Hochberg,
+ * "Controlling the false discovery rate", Journal of the Royal Statistical Society B 57 (1995).
+ */
+export function amongMany(differences: readonly (MetricDifference | null)[]): readonly (MetricDifference | null)[] {
+  const ps = differences.flatMap((each) => (each === null ? [] : [each.p])).sort((a, b) => a - b);
+  const last = ps.findLastIndex((p, i) => p <= (SIGNIFICANCE * (i + 1)) / ps.length);
+  const bound = last < 0 ? -1 : (ps[last] ?? -1);
+  return differences.map((each) => (each === null || each.p <= bound ? each : { ...each, verdict: 'same' as const }));
+}

@@ -1,5 +1,6 @@
 import { createDataset, type GroupRow, randomStream, type Tensor, tensor } from '@slipway/core';
 import { describe, expect, it } from 'vitest';
+import { amongMany } from './difference.ts';
 import { keeper, type Kept } from './kept.ts';
 import { createMetric } from './metrics/index.ts';
 import { metricValue, slicesOf } from './slices.ts';
@@ -123,5 +124,22 @@ describe('the value of a metric', () => {
     for (let row = 0; row < 5; row++) kept.add([1, row]);
     const one = kept.finish();
     expect(metricValue(roc, one, one, [], 0)).toMatchObject({ value: null, versusSource: null });
+  });
+});
+
+describe('differences of many slices', () => {
+  const slice = (p: number) => ({
+    ...metricValue(accuracy, keptOf([0, 1]), keptOf([1, 1]), [], 0).versusSource!,
+    p,
+    verdict: 'worse' as const,
+  });
+  const verdicts = (...ps: number[]) => amongMany(ps.map(slice)).map((each) => each!.verdict);
+  it('are real only when chance does not give as many', () => {
+    expect(verdicts(0.009)).toEqual(['worse']);
+    expect(verdicts(0.009, 0.3, 0.6)).toEqual(['same', 'same', 'same']);
+    expect(verdicts(0.3, 0.0001, 0.006, 0.9)).toEqual(['same', 'worse', 'same', 'same']);
+    // Many that are small bear each other out.
+    expect(verdicts(0.004, 0.005, 0.006, 0.009)).toEqual(['worse', 'worse', 'worse', 'worse']);
+    expect(amongMany([null])).toEqual([null]);
   });
 });

@@ -1,6 +1,6 @@
 /** The rows told apart: by the class they should be answered with, and by the group the data or the config names. */
 import { type Dataset, fail, type GroupFunction, type MetricValue, rows, type Slicing } from '@slipway/core';
-import { difference, estimate } from './difference.ts';
+import { amongMany, difference, estimate } from './difference.ts';
 import { type Kept, selectRows } from './kept.ts';
 import type { Metric } from './metric.ts';
 import { expectedAnswers } from './metrics/answers.ts';
@@ -109,17 +109,19 @@ export function metricValue(
     value: estimate(metric, kept, seed),
     versusSource: before === null ? null : difference(metric, kept, before, seed),
   });
+  const parts = slices.flatMap((slice) => {
+    if (slice.by === 'class' && !metric.byClass) return [];
+    // Rows that fill no call of a model with a fixed batch were not evaluated.
+    const rows = slice.rows.filter((row) => row < own.rows);
+    const part = compared(selectRows(own, rows), source === null ? null : selectRows(source, rows));
+    return [{ by: slice.by, name: slice.name, rows: rows.length, ...part }];
+  });
+  const differences = amongMany(parts.map(({ versusSource }) => versusSource));
   return {
     name: metric.name,
     unit: metric.unit,
     better: metric.better,
     ...compared(own, source),
-    slices: slices.flatMap((slice) => {
-      if (slice.by === 'class' && !metric.byClass) return [];
-      // Rows that fill no call of a model with a fixed batch were not evaluated.
-      const rows = slice.rows.filter((row) => row < own.rows);
-      const part = compared(selectRows(own, rows), source === null ? null : selectRows(source, rows));
-      return [{ by: slice.by, name: slice.name, rows: rows.length, ...part }];
-    }),
+    slices: parts.map((part, i) => ({ ...part, versusSource: differences[i] ?? null })),
   };
 }
