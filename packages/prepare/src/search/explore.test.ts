@@ -13,6 +13,7 @@ import {
 } from '@slipway/core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { build } from '../pipeline/build.ts';
+import { makeOutlierProject } from '../testing/outlier.ts';
 import { makeProject, type Project } from '../testing/projects.ts';
 
 let project: Project;
@@ -70,6 +71,20 @@ describe('a search', () => {
     expect(light).toMatchObject({ end: 'done', outcome: 'finalist' });
     expect(heavy).toMatchObject({ end: 'evaluation', outcome: 'rejected', timeRatio: null });
     expect(heavy!.reason).toContain('accuracy drop');
+  });
+
+  it('sees through a collapsed model on a few of the rows, and says how sure that is', async () => {
+    const broken = await makeOutlierProject();
+    try {
+      const recipe = search([anyOf(quantize.static(), quantize.dynamic({ only: anyOf(['third']) }))]);
+      const { report } = await build(broken.config({ recipe, allow: ['larger'] }));
+      const [collapsed, held] = searched(report).trials;
+      expect(collapsed).toMatchObject({ end: 'rows', outcome: 'rejected', metric: null });
+      expect(collapsed!.reason).toMatch(/^accuracy drop .* seen on \d+ rows \(wrong with probability below 0.001\)$/);
+      expect(held).toMatchObject({ end: 'done', outcome: 'finalist' });
+    } finally {
+      broken.remove();
+    }
   });
 
   it('shows what came closest when nothing holds the gates', async () => {

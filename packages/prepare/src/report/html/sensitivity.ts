@@ -48,7 +48,7 @@ function chart(layers: readonly LayerSensitivity[], metric: MetricValue | null):
 <text class="${layer.leftOut ? 'name' : ''}" x="${LABEL - 12}" y="${y + 12}" text-anchor="end">${truncate(layer.name, 30)} <tspan class="faint">${layer.operator}</tspan></text>
 <rect x="${LABEL}" y="${y}" width="${length(layer.nmseAlone)}" height="10" rx="2.5" fill="var(${layer.leftOut ? '--warn' : '--plain'})"/>
 <rect x="${LABEL}" y="${y + 12}" width="${length(layer.nmseWithout)}" height="4" rx="1.5" fill="var(--bar)"/>
-<text class="faint" x="${LABEL + length(layer.nmseAlone) + 8}" y="${y + 9}">${decibels(layer.nmseAlone)}${drop}</text></g>`;
+<text class="faint" x="${LABEL + Math.max(length(layer.nmseAlone), length(layer.nmseWithout)) + 8}" y="${y + 9}">${decibels(layer.nmseAlone)}${drop}</text></g>`;
   });
   return markup`<svg viewBox="0 0 ${WIDTH} ${shown.length * ROW + 4}" role="img" aria-label="Sensitivity of layers">${bars}</svg>`;
 }
