@@ -2,7 +2,7 @@
  * Which nodes can compute in float16, and which of their inputs and outputs then are.
  *
  * The list is of operators that the standard defines for float16 and that ONNX Runtime 1.30 loads with it, found by loading the
- * node tests of the standard with float16 in the place of float32. What is not on it stays float32: a list of exceptions
+ * node tests of the standard, and models of one node where there is none, with float16 in the place of float32. What is not on it stays float32: a list of exceptions
  * would fail on the first operator nobody thought of.
  */
 import { isTensorType, MS_DOMAIN, type Node, opName, subgraphsOf, type ValueType } from '@slipway/onnx';
@@ -18,7 +18,7 @@ const STANDARD =
   'ReverseSequence RotaryEmbedding Round ScatterElements ScatterND Selu Shape Shrink Sigmoid Sign Sin Sinh Size Slice ' +
   'Softmax Softplus Softsign SpaceToDepth Split Sqrt Squeeze Sub Sum Swish Tan Tanh ThresholdedRelu Tile Transpose ' +
   'Trilu Unsqueeze Where';
-const CONTRIBUTED = 'BiasGelu FastGelu FusedMatMul Gelu QuickGelu SkipLayerNormalization';
+const CONTRIBUTED = 'Attention BiasGelu FastGelu FusedMatMul Gelu MultiHeadAttention QuickGelu SkipLayerNormalization';
 
 const ELIGIBLE: ReadonlySet<string> = new Set([
   ...STANDARD.split(' '),

@@ -12,7 +12,7 @@ import { parityMeter } from '../../validate/parity.ts';
 import { run } from '../calibrate/collect.ts';
 import { calibrationRows, walk } from '../calibrate/rows.ts';
 
-export interface Judgement {
+interface Judgement {
   readonly isGood: boolean;
   /** `41.2 dB`, `accuracy 0.912`, `an output is NaN`. */
   readonly text: string;
@@ -32,7 +32,7 @@ interface Call {
   readonly to: number;
 }
 
-export const DEFAULT_SQNR_DB = 50;
+const DEFAULT_SQNR_DB = 50;
 const DEFAULT_ROWS = 64;
 
 /** @throws PASS_NOT_APPLICABLE without usable rows, or without labels where the metric needs them */

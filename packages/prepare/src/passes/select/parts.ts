@@ -9,7 +9,7 @@ export interface NodePart {
   readonly graph: IndexedGraph;
 }
 
-export interface WeightPart {
+interface WeightPart {
   /** Of an initializer. */
   readonly weight: string;
   readonly graph: IndexedGraph;
