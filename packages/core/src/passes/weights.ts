@@ -37,7 +37,7 @@ export const weightsSchema = z
       ),
     algorithm: algorithm
       .optional()
-      .describe('How codes are chosen. `gptq` and `awq` need calibration rows. Default `k-quant`.'),
+      .describe('How codes are chosen. `gptq` and `awq` need calibration rows. Default `rtn`.'),
     accuracyLevel: z
       .union([z.literal(0), z.literal(1), z.literal(2), z.literal(3), z.literal(4), z.literal('search')])
       .optional()

@@ -1,8 +1,7 @@
 /**
  * `k-quant`: scale and zero point of a block by weighted least squares, as ggml does for its K-quants (make_qkx2_quants).
  *
- * Twenty ranges are tried, from a little more than the plain one to less than half of it (ggml's stay near it; few weights
- * of a heavy tail are worth giving up); for each the codes are found, then the scale and offset that fit those
+ * Twenty ranges around the plain one are tried; for each the codes are found, then the scale and offset that fit those
  * codes best, the offset is rounded to a zero point, and the scale fitted once more. What counts is the weighted squared
  * error with weights √mean(x²) + |x|: large weights matter more, times the importance of the input where it is known
  * (llama.cpp's importance matrix; here the diagonal of XᵀX). A block keeps plain rounding when nothing beat it, so the objective
@@ -22,8 +21,8 @@ import {
 
 const STEPS = 20;
 
-/** The share of the plain range that candidate `step` spans: 1.1 down to 0.435. */
-const share = (step: number): number => 1.1 - 0.035 * step;
+/** The share of the plain range that candidate `step` spans: as many steps of it as codes, less 1 to plus 0.9. */
+const share = (step: number, grid: Grid): number => highestCode(grid) / (highestCode(grid) - 1 + 0.1 * step);
 
 /** @param importance one weight per column, from activations; null: all the same */
 export function kQuant(values: Float32Array, grid: Grid, importance: Float64Array | null = null): Blocks {
@@ -109,8 +108,8 @@ function affineScale(
   let best: Found | null = null;
   let bestError = Infinity;
   for (let step = 0; step < STEPS; step++) {
-    const low = share(step) * min;
-    const factor = highest / (share(step) * (max - min));
+    const low = share(step, grid) * min;
+    const factor = highest / (share(step, grid) * (max - min));
     let sumL = 0;
     let sumLL = 0;
     let sumXL = 0;
@@ -151,7 +150,7 @@ function symmetricScale(
   let best: Found | null = null;
   let bestGain = 0;
   for (let step = 0; step < STEPS; step++) {
-    const refit = fitScale(values, from, to, 1 / (share(step) * plain), -middle, middle - 1, weights, levels);
+    const refit = fitScale(values, from, to, 1 / (share(step, grid) * plain), -middle, middle - 1, weights, levels);
     if (refit.gain > bestGain) {
       bestGain = refit.gain;
       best = { scale: refit.scale, zero: middle };

@@ -49,14 +49,14 @@ describe('quantize.weights', () => {
     const embeddings = format === 'dequantize' ? 8 : 4;
     const { model, notes } = await apply(layers(), { format, embeddings, blockSize: 32 });
     await expect(`${dump(layers())}\n---\n\n${dump(model)}`).toMatchFileSnapshot(`golden/${format}.txt`);
-    expect(notes.join('\n')).toMatch(/2 matrices stored in 4 bits \(k-quant, blocks of 32, with zero points\)/);
+    expect(notes.join('\n')).toMatch(/2 matrices stored in 4 bits \(rtn, blocks of 32, with zero points\)/);
   });
 
   it.each([
     [{ bits: 8 }, 0.02],
     [{ bits: 8, symmetric: true, blockSize: 256 }, 0.02],
     [{ bits: 4 }, 0.25],
-    [{ bits: 4, algorithm: 'rtn', accuracyLevel: 0 }, 0.25],
+    [{ bits: 4, algorithm: 'k-quant', accuracyLevel: 0 }, 0.25],
     [{ bits: 4, algorithm: 'hqq' }, 0.25],
     [{ bits: 4, symmetric: true, blockSize: 16 }, 0.25],
     [{ bits: 2, blockSize: 16 }, 1],
@@ -271,9 +271,9 @@ describe('forms of weights', () => {
       layers: [{ match: 'hea*', bits: 8, blockSize: 32 }],
     });
     expect(notes.slice(0, 3)).toEqual([
-      '1 matrix stored in 8 bits (embeddings, k-quant, blocks of 64, with zero points).',
-      '1 matrix stored in 4 bits (k-quant, blocks of 64, with zero points).',
-      '1 matrix stored in 8 bits (k-quant, blocks of 32, with zero points).',
+      '1 matrix stored in 8 bits (embeddings, rtn, blocks of 64, with zero points).',
+      '1 matrix stored in 4 bits (rtn, blocks of 64, with zero points).',
+      '1 matrix stored in 8 bits (rtn, blocks of 32, with zero points).',
     ]);
     expect(model.graph.initializers.get('G_q8')?.dims).toEqual([40, 2, 32]);
   });

@@ -38,7 +38,7 @@ export function settingsOf(spec: WeightsSpec, model: Model, source: Model | null
     bits: spec.bits ?? 4,
     blockSize: spec.blockSize ?? 64,
     symmetric: spec.symmetric ?? false,
-    algorithm: spec.algorithm ?? 'k-quant',
+    algorithm: spec.algorithm ?? 'rtn',
   };
   const overrides = (spec.layers ?? []).map(({ match, ...change }) => ({
     selected: exclusion(spec.pass, { exclude: [match] }, model, source),
