@@ -12,6 +12,10 @@ const SPECS: readonly (readonly [spec: PassSpec, bound: number])[] = [
   [{ pass: 'quantize.static', activations: 'int8', perChannel: false }, 0.2],
   [{ pass: 'quantize.static', weights: 'uint8' }, 0.2],
   [{ pass: 'quantize.dynamic' }, 0.2],
+  [{ pass: 'quantize.weights', bits: 8 }, 0.2],
+  [{ pass: 'quantize.weights', bits: 8, format: 'dequantize', symmetric: true, blockSize: 16 }, 0.2],
+  [{ pass: 'quantize.weights', bits: 8, algorithm: 'gptq', accuracyLevel: 0 }, 0.2],
+  [{ pass: 'quantize.weights', bits: 8, algorithm: 'awq', accuracyLevel: 0 }, 0.2],
   [{ pass: 'batch.dynamic' }, 1e-4],
   [{ pass: 'optimize' }, 1e-4],
 ];

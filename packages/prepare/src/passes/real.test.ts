@@ -89,6 +89,7 @@ const SPECS: readonly PassSpec[] = [
   { pass: 'prune.magnitude', rule: 'ratio', ratio: 0.01 },
   { pass: 'quantize.dynamic' },
   { pass: 'quantize.static' },
+  { pass: 'quantize.weights', bits: 8 },
   { pass: 'optimize' },
   { pass: 'batch.dynamic' },
   { pass: 'precision.float16' },
@@ -102,13 +103,21 @@ const HALF = ['precision.bfloat16', 'precision.float16', 'precision.mixed'] as c
 describe.skipIf(absent)('every pass on every model (needs ../shared/data)', () => {
   // How far 8 bits may be from float. The random ShuffleNet is that far off with any quantizer: 17 dB, also ONNX Runtime's.
   it.each([
-    ['mnist/mnist.onnx', 0.05, ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static']],
-    ['sentiment/sentiment.onnx', 0.05, ['optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static']],
+    [
+      'mnist/mnist.onnx',
+      0.05,
+      ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static', 'quantize.weights'],
+    ],
+    [
+      'sentiment/sentiment.onnx',
+      0.05,
+      ['optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static', 'quantize.weights'],
+    ],
     ['onnx-light/light_squeezenet.onnx', 0.05, ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.static']],
     [
       'onnx-light/light_shufflenet.onnx',
       0.4,
-      ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static'],
+      ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static', 'quantize.weights'],
     ],
   ] as const)('%s', async (file, bound8, expected) => {
     const read = await readModelFile(path.join(data, file));

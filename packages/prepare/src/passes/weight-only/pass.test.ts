@@ -62,6 +62,7 @@ describe('quantize.weights', () => {
     [{ bits: 2, blockSize: 16 }, 1],
     [{ bits: 4, format: 'dequantize', embeddings: 8 }, 0.25],
     [{ bits: 4, format: 'dequantize', embeddings: false, blockSize: 'column', symmetric: true }, 0.3],
+    [{ bits: 2, format: 'dequantize', embeddings: 8, blockSize: 16 }, 1],
     [{ bits: 8, format: 'dequantize', symmetric: true }, 0.02],
     [{ bits: 8, format: 'dequantize', blockSize: 'column' }, 0.02],
   ] as const)('runs, close to the float model: %o', async (options, bound) => {
@@ -151,7 +152,10 @@ describe('what is left alone, and why', () => {
     await expect(apply(layers(), { exclude: ['*'] })).rejects.toThrow(
       'everything it could store in few bits is excluded',
     );
-    await expect(apply(layers(), { format: 'dequantize', bits: 2 })).rejects.toThrow('needs operator set 25');
+    const unknown = product(floatWeight('W', [64, 64], 1), 64, (b) => void b.op('Unheard', ['y']));
+    await expect(apply(unknown, { format: 'dequantize' })).rejects.toThrow(
+      'the format "dequantize" needs operator set 21, and the model is in 17: ',
+    );
     const { notes } = await apply(layers(), { format: 'dequantize' });
     expect(notes.join('\n')).toContain('no standard operator looks up entries of 4 bits');
   });
