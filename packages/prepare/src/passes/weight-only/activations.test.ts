@@ -2,6 +2,7 @@
 import { randomStream } from '@slipway/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { referencePython, runPython } from '../../testing/reference-python.ts';
 import { uniform } from '../testing/run.ts';
 import { awq, type Member } from './awq.ts';
 import { type Bits, type Blocks, dequantize, type Grid, roundToNearest } from './blocks.ts';
@@ -179,5 +180,32 @@ describe('awq', () => {
     expect(error(member, blocks[0], scales, gram)).toBeLessThan(
       0.6 * error(member, roundToNearest(member.values, grid), null, gram),
     );
+  });
+});
+
+/** The function itself, because its module imports packages that a quantizer does not need. */
+const THEIR_GPTQ = `
+import sys, json, copy, importlib.util, os, numpy as np
+folder = os.path.dirname(importlib.util.find_spec('onnxruntime').origin)
+source = open(os.path.join(folder, 'quantization', 'neural_compressor', 'weight_only.py')).read()
+exec(source[source.index('def gptq('):source.index('def gptq_quantize(')])
+i = json.load(sys.stdin)
+W = np.array(i['values']).reshape(i['rows'], i['columns']).T
+H = np.array(i['gram']).reshape(i['columns'], i['columns'])
+Q = gptq(W.copy(), H.copy(), num_bits=i['bits'], group_size=i['blockSize'], scheme='asym')
+print(json.dumps(Q.T.ravel().tolist()))`;
+
+const python = referencePython();
+
+describe.skipIf(python === null)('gptq of ONNX Runtime (needs a reference Python)', () => {
+  it('passes no error on, because it reads a triangular matrix on the side that is zero: it is plain rounding', () => {
+    const grid = { rows: 16, columns: 128, bits: 4, blockSize: 32, symmetric: false, half: false } as const;
+    const gram = gramOf(128, 400, 1);
+    const values = uniform(16 * 128, 2);
+    const error = (back: Float32Array): number => outputError(values, back, 16, 128, gram);
+    const theirs = runPython(python ?? '', THEIR_GPTQ, { ...grid, values: [...values], gram: [...gram] }) as number[];
+    const rounded = error(dequantize(roundToNearest(values, grid)));
+    expect(Math.abs(error(Float32Array.from(theirs)) / rounded - 1)).toBeLessThan(0.01);
+    expect(error(dequantize(gptq(values, grid, gram, { damping: 0.01, actOrder: false })))).toBeLessThan(0.5 * rounded);
   });
 });
