@@ -13,20 +13,22 @@ import { fail, type PassName } from '@slipway/core';
 import { createNode, type Graph, type GraphEditor, type Node } from '@slipway/onnx';
 import { type Affine, affineOf, QUANTIZED, type QuantizedDType } from '../affine.ts';
 import { store, storeIntegers } from '../constants.ts';
+import type { Scope } from '../dynamic/scope.ts';
 import type { Range } from '../calibrate/range.ts';
 import type { StaticPlan, Step } from './plan.ts';
 import type { Scheme } from './scheme.ts';
 import { ConstantEmitter } from './weights.ts';
 
-/** @param graph the graph the plan was made for, which `editor` edits */
+/** @param graph the graph the plan was made for, which the editor of `scope` edits */
 export function emitStatic(
-  editor: GraphEditor,
+  scope: Scope,
   graph: Graph,
   plan: StaticPlan,
   ranges: ReadonlyMap<string, Range>,
   pass: PassName,
   scheme: Scheme,
 ): void {
+  const { editor } = scope;
   const affines = new Map<string, Affine>();
   const affine = (tensor: string): Affine => {
     const root = plan.ranges.get(tensor) ?? tensor;
@@ -40,7 +42,7 @@ export function emitStatic(
     return known;
   };
 
-  const constants = new ConstantEmitter(editor, graph, pass, scheme);
+  const constants = new ConstantEmitter(scope, graph, pass, scheme);
   for (const step of plan.steps) {
     if (step.activation !== null) absorb(editor, step);
     if (step.product !== null) constants.product(step.product, (tensor) => affine(tensor).scale);

@@ -20,15 +20,12 @@ const COMPUTES: ReadonlySet<string> = new Set(
 
 export function planEverywhere(graph: Graph, options: PlanOptions): StaticPlan {
   const steps: Step[] = [];
-  const untouched: { node: Node; reason: string }[] = [];
   const moved = new Map<string, string>();
   const ranges = new Map<string, string>();
   for (const node of graph.nodes) {
     if (options.isExcluded(node)) continue;
-    if (subgraphsOf(node).length > 0) {
-      untouched.push({ node, reason: 'nodes inside control flow are not quantized' });
-      continue;
-    }
+    // What control flow carries stays as it is; the bodies have plans of their own.
+    if (subgraphsOf(node).length > 0) continue;
     const step = stepOf(node, graph, options);
     if (step === null) continue;
     steps.push(step);
@@ -39,7 +36,7 @@ export function planEverywhere(graph: Graph, options: PlanOptions): StaticPlan {
       ranges.set(name, root);
     }
   }
-  return { steps, ranges, storage: [], untouched };
+  return { steps, ranges, storage: [], untouched: [] };
 }
 
 function stepOf(node: Node, graph: Graph, { scheme, isFloat32: isFloat }: PlanOptions): Step | null {

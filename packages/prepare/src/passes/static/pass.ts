@@ -1,40 +1,34 @@
 /**
  * `quantize.static`: convolutions and matrix products compute in 8-bit integers, with ranges of activations measured once
  * on calibration rows. The result is a graph of QuantizeLinear/DequantizeLinear pairs (QDQ), which is standard ONNX,
- * runs anywhere, and becomes integer kernels where the runtime has them.
+ * runs anywhere, and becomes integer kernels where the runtime has them. Bodies of If, Loop and Scan are graphs like others.
  */
-import { fail, type PassSpec } from '@slipway/core';
+import { fail, type PassName, type PassSpec } from '@slipway/core';
 import {
   describeNode,
   type Graph,
   GraphEditor,
-  inferShapes,
-  isTensorType,
   type Keep,
+  mapSubgraphs,
   type Model,
   MS_DOMAIN,
   type Node,
   spillTo,
-  type ValueType,
   withModel,
 } from '@slipway/onnx';
 import type { Pass } from '../../pass.ts';
 import { QUANTIZED } from '../affine.ts';
+import { calibrate } from '../calibrate/calibrate.ts';
+import type { Range } from '../calibrate/range.ts';
 import { dropUnread } from '../constants.ts';
 import { listNames, plural } from '../describe.ts';
 import { emitEmbedding } from '../dynamic/embedding.ts';
-import { judgeEmbedding, type Target } from '../dynamic/plan.ts';
 import { Scope } from '../dynamic/scope.ts';
 import { type Exclusion, exclusion } from '../exclude.ts';
-import { assessing, constantBytes, preparedForQuantization } from '../prepared.ts';
 import { correctBiases, type Quantized } from '../bias-correction/correct.ts';
-import { ensureBiases } from '../bias-correction/places.ts';
-import { calibrate } from '../calibrate/calibrate.ts';
+import { assessing, constantBytes } from '../prepared.ts';
 import { emitStatic } from './emit.ts';
-import { fuseChannelwise } from './fuse.ts';
-import { planEverywhere } from './everywhere-plan.ts';
-import { planInputs } from './inputs-plan.ts';
-import { type PlanOptions, planStatic, type StaticPlan } from './plan.ts';
+import { type GraphPlan, type PreparedStatic, prepareStatic } from './prepare.ts';
 import { toIntegerOperators } from './qoperator.ts';
 import { describeScheme, opsetOfScheme, type Scheme, schemeOf, warningsOf, widthOf } from './scheme.ts';
 
@@ -44,11 +38,10 @@ const NOTHING: Exclusion = { has: () => false };
 
 export const staticPass: Pass<Spec> = {
   name: 'quantize.static',
-  version: 5,
+  version: 7,
 
   assess: assessing((model) => {
-    const { plan } = simplified(model, NOTHING, schemeOf({}));
-    const products = productsOf(plan).length;
+    const products = productsOf(prepareStatic(model, NOTHING, schemeOf({})).plans).length;
     return products === 0
       ? { applicable: false, targets: 0, summary: 'no convolution or matrix product with constant float32 weights' }
       : {
@@ -63,19 +56,10 @@ export const staticPass: Pass<Spec> = {
     const scheme = schemeOf(spec);
     const keep = spillTo(context.workDirectory);
     const excluded = exclusion(pass, spec, model, context.source);
-    const {
-      model: start,
-      plan,
-      embeddings,
-      folded,
-      raisedFrom,
-      kept,
-    } = simplified(model, excluded, scheme, {
-      keep,
-      biases: spec.biasCorrection ?? false,
-    });
-    const products = productsOf(plan);
-    if (products.length === 0) {
+    const biases = spec.biasCorrection ?? false;
+    const prepared = prepareStatic(model, excluded, scheme, { keep, biases });
+    const { model: start, plans, folded, raisedFrom, kept } = prepared;
+    if (productsOf(plans).length === 0) {
       const problem = 'there is no convolution or matrix product with constant float32 weights to quantize';
       throw fail('PASS_NOT_APPLICABLE', { pass, problem });
     }
@@ -85,141 +69,101 @@ export const staticPass: Pass<Spec> = {
       levels: 2 ** QUANTIZED[scheme.activations].bits,
       symmetric: scheme.symmetricActivations,
     };
-    const calibrated = await calibrate(pass, start, [...new Set(plan.ranges.values())], options, context);
-    const quantized = (from: Model): GraphEditor => {
-      const editor = new GraphEditor(from.graph, [], keep);
-      emitStatic(editor, from.graph, plan, calibrated.ranges, pass, scheme);
-      return editor;
-    };
+    const tensors = new Set(plans.flatMap(({ plan }) => [...plan.ranges.values()]));
+    const calibrated = await calibrate(pass, start, [...tensors], options, context);
+    const emit = (from: Model, how: Scheme): Emitted =>
+      emitGraphs(from.graph, prepared, calibrated.ranges, { pass, scheme: how, keep });
+    // Means are compared as float, whatever the operators will be.
     const attempt = (from: Model): Quantized => {
-      const editor = quantized(from);
-      return {
-        model: withModel(from, { graph: editor.finish() }),
-        outputOf: (product) => editor.current(product)?.outputs[0],
-      };
+      const { graph, editor } = emit(from, { ...scheme, format: 'qdq' });
+      return { model: withModel(from, { graph }), outputOf: (product) => editor.current(product)?.outputs[0] };
     };
-    const corrected =
-      spec.biasCorrection === true ? await correctBiases(pass, start, products, attempt, context) : null;
-    const editor = quantized(corrected?.model ?? start);
-    const scope = new Scope(start.graph, editor, null);
-    for (const embedding of embeddings) emitEmbedding(scope, pass, embedding, scheme.perChannel);
-    if (scheme.format === 'qoperator') toIntegerOperators(editor);
-    dropUnread(editor, new Set(editor.initializers.keys()));
-    const result = withModel(start, { graph: editor.finish(), opsets: opsetsWith(start, scheme) });
+    const corrected = biases ? await correctBiases(pass, start, productsOf([prepared.main]), attempt, context) : null;
+    const { graph, done } = emit(corrected?.model ?? start, scheme);
+    const result = withModel(start, { graph, opsets: opsetsWith(start, scheme) });
+    const products = productsOf(done).length;
+    const embeddings = done.reduce((sum, one) => sum + one.embeddings.length, 0);
+    const storage = done.reduce((sum, { plan }) => sum + plan.storage.length, 0);
+    const untouched = plans.flatMap(({ plan }) => plan.untouched);
+    const unreached = plans.filter((one) => !done.includes(one)).flatMap(({ plan }) => plan.steps);
 
     const [was, is] = [constantBytes(model), constantBytes(result)];
-    const joins = plan.steps.filter(({ kind }) => kind === 'join').length;
+    const joins = done.flatMap(({ plan }) => plan.steps).filter(({ kind }) => kind === 'join').length;
     const notes = [
-      `${plural(products.length, 'convolution or matrix product', 'convolutions and matrix products')} and ${plural(joins, 'operator')} between them compute in ${widthOf(scheme)}; ` +
+      `${plural(products, 'convolution or matrix product', 'convolutions and matrix products')} and ${plural(joins, 'operator')} between them compute in ${widthOf(scheme)}; ` +
         `constants ${was.toLocaleString('en')} → ${is.toLocaleString('en')} bytes.`,
       ...calibrated.notes,
       ...(spec.preset === undefined ? [] : [describeScheme(spec.preset, scheme)]),
       ...(corrected === null ? [] : [corrected.note]),
       ...warningsOf(scheme),
     ];
-    if (plan.storage.length > 0) {
+    if (storage > 0) {
       notes.push(
-        `${plural(plan.storage.length, 'transposed convolution')} stored with ${scheme.weights} weights, computed in float: there is no integer kernel.`,
+        `${plural(storage, 'transposed convolution')} stored with ${scheme.weights} weights, computed in float: there is no integer kernel.`,
       );
     }
-    if (embeddings.length > 0) notes.push(`${plural(embeddings.length, 'embedding')} stored in 8 bits.`);
+    if (embeddings > 0) notes.push(`${plural(embeddings, 'embedding')} stored in 8 bits.`);
     if (folded > 0) {
       notes.push(
         `${plural(folded, 'bias, factor or batch normalization', 'biases, factors and batch normalizations')} folded into the weights before.`,
       );
     }
     if (kept.length > 0) notes.push(`Left alone because excluded: ${listNames(kept.map(describeNode))}.`);
-    for (const [reason, left] of Map.groupBy(plan.untouched, (one) => one.reason)) {
+    for (const [reason, left] of Map.groupBy(untouched, (one) => one.reason)) {
       notes.push(`Left in float: ${listNames(left.map(({ node }) => describeNode(node)))}: ${reason}.`);
+    }
+    if (unreached.length > 0) {
+      notes.push(
+        `Left in float, because no calibration row reached the body they are in: ${listNames(unreached.map(({ node }) => describeNode(node)))}.`,
+      );
     }
     if (raisedFrom !== null) notes.push(`Operator set raised from ${raisedFrom} to ${opsetOfScheme(scheme)}.`);
     return { model: result, notes };
   },
 };
 
-interface Simplified {
-  readonly model: Model;
-  readonly plan: StaticPlan;
-  /** Tables to store in 8 bits; what is gathered from them is float again. */
-  readonly embeddings: readonly Target[];
-  readonly folded: number;
-  readonly raisedFrom: number | null;
-  /** Nodes left alone because excluded. */
-  readonly kept: readonly Node[];
+interface Emitted {
+  readonly graph: Graph;
+  /** Of the main graph, for who asks what became of a node. */
+  readonly editor: GraphEditor;
+  readonly done: readonly GraphPlan[];
 }
 
-/** The model with constants folded and biases where kernels want them, and what to quantize in it. */
-function simplified(
-  model: Model,
-  excluded: Exclusion,
-  scheme: Scheme,
-  { keep, biases = false }: { readonly keep?: Keep; readonly biases?: boolean } = {},
-): Simplified {
-  const {
-    model: start,
-    origins,
-    raisedFrom,
-  } = preparedForQuantization('quantize.static', model, opsetOfScheme(scheme), keep);
-  const sources = new Map(origins);
-  const isExcluded = (node: Node): boolean =>
-    excluded.has(
-      node,
-      ...node.inputs.flatMap((name) => [
-        ...(start.graph.initializers.has(name) ? [name] : []),
-        ...(sources.get(name) ?? []),
-      ]),
-    );
-  const editor = new GraphEditor(start.graph, [], keep);
-  const types = inferShapes(start).values;
-  const folded = fuseChannelwise(editor, {
-    isExcluded,
-    rankOf: (name) => {
-      const type = types.get(name);
-      return isTensorType(type) ? type.shape?.length : undefined;
-    },
-    made: (name, from) =>
-      sources.set(
-        name,
-        from.flatMap((source) => [source, ...(sources.get(source) ?? [])]),
-      ),
-  });
-  if (biases) ensureBiases(editor, isExcluded);
-  const graph = editor.finish();
-  const isFloat32 = (name: string): boolean => {
-    const type = types.get(name);
-    return isTensorType(type) && type.dtype === 'float32';
+/**
+ * Write every plan into its graph, bodies first. A body that no row reached has no ranges and stays as it is.
+ * @param main the main graph that was prepared, or one that differs from it in constants
+ */
+function emitGraphs(
+  main: Graph,
+  prepared: PreparedStatic,
+  ranges: ReadonlyMap<string, Range>,
+  { pass, scheme, keep }: { readonly pass: PassName; readonly scheme: Scheme; readonly keep: Keep },
+): Emitted {
+  const done: GraphPlan[] = [];
+  const visit = (graph: Graph, scope: Scope, planned: GraphPlan | undefined): Graph => {
+    const { editor } = scope;
+    for (const node of graph.nodes) {
+      const changed = mapSubgraphs(node, (body) =>
+        visit(body, new Scope(body, editor.inside(body), scope), prepared.bodies.get(body)),
+      );
+      if (changed !== node) editor.update(node, { attributes: changed.attributes });
+    }
+    if (planned !== undefined && [...planned.plan.ranges.values()].every((tensor) => ranges.has(tensor))) {
+      done.push(planned);
+      emitStatic(scope, graph === main ? main : planned.view, planned.plan, ranges, pass, scheme);
+      for (const embedding of planned.embeddings) emitEmbedding(scope, pass, embedding, scheme.perChannel);
+      if (scheme.format === 'qoperator') toIntegerOperators(editor);
+    }
+    dropUnread(editor, new Set(editor.initializers.keys()));
+    return editor.finish();
   };
-  return {
-    model: withModel(start, { graph }),
-    plan: planFor(graph, { scheme, isExcluded, isFloat32 }, types),
-    embeddings: graph.nodes
-      .filter((node) => scheme.placement === 'between' && !isExcluded(node))
-      .map((node) => judgeEmbedding(node, (name) => graph.initializers.get(name)))
-      .filter((one) => one !== null && typeof one !== 'string'),
-    folded,
-    raisedFrom,
-    kept: graph.nodes.filter(isExcluded),
-  };
-}
-
-function planFor(
-  graph: Graph,
-  options: PlanOptions & { scheme: Scheme },
-  types: ReadonlyMap<string, ValueType>,
-): StaticPlan {
-  switch (options.scheme.placement) {
-    case 'between':
-      return planStatic(graph, options);
-    case 'inputs':
-      return planInputs(graph, options, types);
-    case 'everywhere':
-      return planEverywhere(graph, options);
-  }
+  const editor = new GraphEditor(main, [], keep);
+  return { graph: visit(main, new Scope(main, editor, null), prepared.main), editor, done };
 }
 
 /** Integer operators are in a domain of their own, which a model must import. */
 const opsetsWith = ({ opsets }: Model, { format }: Scheme): Model['opsets'] =>
   format === 'qoperator' ? new Map(opsets).set(MS_DOMAIN, opsets.get(MS_DOMAIN) ?? 1) : opsets;
 
-const productsOf = (plan: StaticPlan): readonly Node[] =>
-  plan.steps.filter(({ kind }) => kind === 'product').map(({ node }) => node);
+const productsOf = (plans: readonly GraphPlan[]): readonly Node[] =>
+  plans.flatMap(({ plan }) => plan.steps.filter(({ kind }) => kind === 'product').map(({ node }) => node));

@@ -2,7 +2,7 @@
  * Convolutions and matrix products: which can compute in integers, along which axis of the weight its channels have
  * scales of their own, and why the others cannot.
  */
-import { getInt, type Graph, type Initializer, isOp, type Node, subgraphsOf } from '@slipway/onnx';
+import { getInt, type Graph, type Initializer, isOp, type Node } from '@slipway/onnx';
 import { alongAxis } from './fuse.ts';
 import { isFloat32 } from './operators.ts';
 import type { Scheme } from './scheme.ts';
@@ -24,7 +24,6 @@ export interface ProductWeight {
 
 /** A product to quantize, the reason to leave it, or null when it is no product at all. */
 export function judgeProduct(node: Node, graph: Graph, scheme: Pick<Scheme, 'activations'>): Product | string | null {
-  if (subgraphsOf(node).length > 0) return 'nodes inside control flow are not quantized';
   if (node.domain !== '') return null;
   const constant = (input: number): Initializer | undefined => graph.initializers.get(node.inputs[input] ?? '');
   const [left, right] = [constant(0), constant(1)];

@@ -13,8 +13,9 @@ import {
   type Node,
   withAttributes,
 } from '@slipway/onnx';
-import { biasScaleFloor, quantizeArray, quantizeBias } from '../affine.ts';
+import { biasScaleFloor, quantizeArray, quantizeBias, type QuantizedTensor } from '../affine.ts';
 import { store, type StoredConstant, storeIntegers, storeQuantized } from '../constants.ts';
+import type { Scope } from '../dynamic/scope.ts';
 import { readFinite, readFloat32 } from '../weights.ts';
 import { gemmBias, type Product, type ProductWeight } from './products.ts';
 import type { Scheme } from './scheme.ts';
@@ -25,15 +26,17 @@ interface EmittedWeight {
 }
 
 export class ConstantEmitter {
+  readonly #scope: Scope;
   readonly #editor: GraphEditor;
   readonly #graph: Graph;
   readonly #pass: PassName;
   readonly #scheme: Scheme;
   readonly #emitted = new Map<string, EmittedWeight>();
 
-  /** @param graph the graph as it was planned, which `editor` edits */
-  constructor(editor: GraphEditor, graph: Graph, pass: PassName, scheme: Scheme) {
-    this.#editor = editor;
+  /** @param graph the graph as it was planned, which the editor of `scope` edits; constants from around it included */
+  constructor(scope: Scope, graph: Graph, pass: PassName, scheme: Scheme) {
+    this.#scope = scope;
+    this.#editor = scope.editor;
     this.#graph = graph;
     this.#pass = pass;
     this.#scheme = scheme;
@@ -72,13 +75,10 @@ export class ConstantEmitter {
     const node = this.#editor.current(planned);
     const initializer = this.#graph.initializers.get(planned.inputs[input] ?? '');
     if (node === undefined || initializer === undefined) return;
-    const key = `${initializer.name}|operand`;
-    const stored = this.#once(key, () => {
+    const stored = this.#once(initializer, 'operand', node, () => {
       const values = readFinite(this.#pass, initializer);
       const symmetric = this.#scheme.symmetricActivations;
-      const quantized = quantizeArray(values, initializer.dims, null, this.#scheme.activations, { symmetric });
-      const constants = storeQuantized(this.#editor, initializer.name, initializer.dims, quantized);
-      return { dequantized: this.#dequantize(initializer.name, constants, node), scales: quantized.scales };
+      return quantizeArray(values, initializer.dims, null, this.#scheme.activations, { symmetric });
     });
     this.#editor.update(node, { inputs: node.inputs.with(input, stored.dequantized) });
   }
@@ -124,13 +124,9 @@ export class ConstantEmitter {
     const plain = quantizeArray(values, initializer.dims, axis, dtype, options);
     const isRaised = floor?.some((least, channel) => (plain.scales[channel] ?? 0) < least) ?? false;
     const own = isRaised ? (node.outputs[0] ?? '') : '';
-    return this.#once(`${initializer.name}|${String(axis)}|${dtype}|${alpha}|${own}`, () => {
-      const quantized = isRaised
-        ? quantizeArray(values, initializer.dims, axis, dtype, { ...options, atLeast: floor })
-        : plain;
-      const constants = storeQuantized(this.#editor, initializer.name, initializer.dims, quantized);
-      return { dequantized: this.#dequantize(initializer.name, constants, node), scales: quantized.scales };
-    });
+    return this.#once(initializer, `${String(axis)}|${dtype}|${alpha}|${own}`, node, () =>
+      isRaised ? quantizeArray(values, initializer.dims, axis, dtype, { ...options, atLeast: floor }) : plain,
+    );
   }
 
   #values(initializer: Initializer, factor: number): Float32Array {
@@ -164,10 +160,15 @@ export class ConstantEmitter {
     return bias === undefined ? null : readFloat32(bias);
   }
 
-  #once(key: string, emit: () => EmittedWeight): EmittedWeight {
+  /** A constant in one form: stored in the graph that has it, dequantized in the one that reads it. */
+  #once(initializer: Initializer, form: string, before: Node, quantize: () => QuantizedTensor): EmittedWeight {
+    const { name, dims } = initializer;
+    const key = `${name}|${form}`;
     let known = this.#emitted.get(key);
     if (known === undefined) {
-      known = emit();
+      const quantized = quantize();
+      const stored = this.#scope.once(name, form, (owner) => storeQuantized(owner, name, dims, quantized));
+      known = { dequantized: this.#dequantize(name, stored, before), scales: quantized.scales };
       this.#emitted.set(key, known);
     }
     return known;
