@@ -21,7 +21,7 @@ describe.skipIf(!existsSync(DATA))('digits (needs ../shared/data/mnist)', () => 
     });
     const recipe = search({
       pruned: [prune.magnitude({ rule: 'mean' })],
-      'int8-static': [quantize.static()],
+      'int8-static': [quantize.static({ preset: 'host' })],
     });
     const config = {
       name: 'digits',
@@ -54,6 +54,9 @@ describe.skipIf(!existsSync(DATA))('digits (needs ../shared/data/mnist)', () => 
     expect(quantized.parity!.sqnrDb).toBeGreaterThan(25);
     expect(result.report.choices.size).toBe('int8-static');
     expect(result.release!.manifest.lineage.steps.map((step) => step.pass)).toEqual(['import', 'quantize.static']);
+    // Not "host", which would say something else on another machine.
+    const { options } = result.release!.manifest.lineage.steps.at(-1)!;
+    expect(['avx2', 'avx512', 'vnni', 'amx', 'arm64']).toContain(options['preset']);
     expect(result.release!.manifest.lineage.data.calibration).toMatch(/^sha256:/);
   });
 });
