@@ -1,7 +1,7 @@
 /** Activations that are quantized while the model runs, with the range they have then. */
 import { createNode, type GraphEditor, type Node } from '@slipway/onnx';
 
-export interface QuantizedActivation {
+interface QuantizedActivation {
   readonly quantized: string;
   readonly scale: string;
   readonly zeroPoint: string;
