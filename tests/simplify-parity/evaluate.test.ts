@@ -38,8 +38,12 @@ const CODES: Partial<Record<NumericDType, number>> = {
   float64: 11,
 };
 
+/** Bits: 0, −0, 1.5, −2.25, the largest, the smallest, 0.1, 2.5. */
+const HALVES = [0x0000, 0x8000, 0x3e00, 0xc080, 0x7bff, 0x0001, 0x2e66, 0x4100];
+
 const EDGES: Partial<Record<NumericDType, readonly (number | bigint)[]>> = {
   float32: [0, -0, 1.5, -2.25, 1e30, -1e-40, Infinity, 0.1],
+  float16: HALVES,
   float64: [0, -0, 1.5, -2.25, 1e300, -1e-310, -Infinity, 0.1],
   int32: [0, 1, -1, 2_147_483_647, -2_147_483_647, 7, -7, 65_537],
   int64: [0n, 1n, -1n, 2n ** 63n - 1n, -(2n ** 63n) + 1n, 7n, -7n, 2n ** 33n + 3n],
@@ -71,6 +75,25 @@ const add = (title: string, result: NumericDType, build: Case['build']): unknown
 const FLOATS = ['float32', 'float64'] as const;
 const INTS = ['int32', 'int64'] as const;
 
+for (const op of ['Add', 'Sub', 'Mul']) {
+  add(`${op} float16`, 'float16', (b) =>
+    b.op(op, [b.constant('a', constant('float16', [3, 1, 8])), b.constant('b', constant('float16', [4, 8], 3))]),
+  );
+}
+add('Div float16', 'float16', (b) =>
+  b.op('Div', [
+    b.constant('a', constant('float16', [8, 1])),
+    b.constant('b', { dtype: 'float16', shape: [3], data: Uint16Array.of(0x4200, 0xc000, 0x4700) }),
+  ]),
+);
+for (const op of ['Neg', 'Abs']) {
+  add(`${op} float16`, 'float16', (b) => b.op(op, [b.constant('a', constant('float16', [8]))]));
+}
+for (const dtype of FLOATS) {
+  for (const op of ['Reciprocal', 'Round', 'Sign']) {
+    add(`${op} ${dtype}`, dtype, (b) => b.op(op, [b.constant('a', constant(dtype, [8]))]));
+  }
+}
 for (const dtype of [...FLOATS, ...INTS]) {
   for (const op of ['Add', 'Sub', 'Mul']) {
     add(`${op} ${dtype}`, dtype, (b) =>

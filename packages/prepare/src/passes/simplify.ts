@@ -12,7 +12,7 @@ type Spec = Extract<PassSpec, { pass: 'simplify' }>;
 
 export const simplifyPass: Pass<Spec> = {
   name: 'simplify',
-  version: 3,
+  version: 4,
 
   assess(model) {
     const { nodesBefore, nodesAfter } = simplify(model);

@@ -3,7 +3,14 @@
  * float result is the correctly rounded one, which +, −, ×, ÷ and √ have on every machine. Functions whose last bit differs
  * between libraries (Exp, Pow, Erf …) are in `functions.ts`.
  */
-import { ARRAY_OF, bytesOf, type NumericData, type NumericDType } from '@slipway/core';
+import {
+  ARRAY_OF,
+  bytesOf,
+  float16ToFloat32,
+  type NumericData,
+  type NumericDType,
+  numbersToFloat16,
+} from '@slipway/core';
 import { createInitializer, type Initializer } from '../../ir/initializer.ts';
 import { type Call, operator, type Operators } from './operator.ts';
 import {
@@ -29,7 +36,7 @@ export interface Binary {
   readonly floatsOnly?: boolean;
 }
 
-/** float16 is computed in float32 by ONNX Runtime: rounded twice, which is not worth reproducing here. */
+/** Types that are compared as they are stored. */
 const COMPUTED: readonly NumericDType[] = [
   'float32',
   'float64',
@@ -44,11 +51,21 @@ const COMPUTED: readonly NumericDType[] = [
 ];
 
 /** Types of which one operand is computed as a number. */
-const SIGNED: readonly NumericDType[] = ['float32', 'float64', 'int8', 'int16', 'int32'];
+const SIGNED: readonly NumericDType[] = ['float16', 'float32', 'float64', 'int8', 'int16', 'int32'];
 
 export function ofNumeric(name: string, dtype: NumericDType, dims: Dims, data: NumericData): Initializer {
   return createInitializer(name, dtype, dims, bytesOf(data));
 }
+
+/**
+ * float16 is computed in double precision and rounded once. An engine may compute in float32 and round twice: for +, −, ×, ÷
+ * and √ the result is the same, because float32 has more than twice as many bits (Figueroa 1995).
+ */
+const widened = (value: NumericTensor): NumericData =>
+  value.dtype === 'float16' ? float16ToFloat32(value.data) : value.data;
+
+const stored = (dtype: NumericDType, data: NumericData): NumericData =>
+  dtype === 'float16' ? numbersToFloat16(data as Float64Array) : data;
 
 type Write = (to: number, a: number, b: number) => void;
 
@@ -77,21 +94,22 @@ const isZero = (element: number | bigint): boolean => element === 0 || element =
 /** undefined where types or dims do not fit, or the result is not wanted. */
 export function binary(call: Call, operation: Binary): Initializer | undefined {
   const [a, b, dims] = operands(call) ?? [];
-  if (a === undefined || b === undefined || dims === undefined || !COMPUTED.includes(a.dtype)) return undefined;
+  if (a === undefined || b === undefined || dims === undefined) return undefined;
+  if (!COMPUTED.includes(a.dtype) && a.dtype !== 'float16') return undefined;
   if (operation.integersOnly === true && isFloat(a.dtype)) return undefined;
   if (operation.floatsOnly === true && !isFloat(a.dtype)) return undefined;
   // Division of integers by zero is for the engine to answer.
   const divides = call.node.op === 'Div' || call.node.op === 'Mod';
   if (divides && !isFloat(a.dtype) && Array.prototype.some.call(b.data, isZero)) return undefined;
-  const result = new ARRAY_OF[a.dtype](sizeOf(dims));
-  if (!call.allows(result.byteLength)) return undefined;
+  if (!call.allows(sizeOf(dims) * a.data.BYTES_PER_ELEMENT)) return undefined;
+  const result = new ARRAY_OF[a.dtype === 'float16' ? 'float64' : a.dtype](sizeOf(dims));
   const { longs, numbers } = operation;
   if (result instanceof BigInt64Array || result instanceof BigUint64Array) {
     if (longs === undefined) return undefined;
     const [left, right] = [a.data as BigInt64Array, b.data as BigInt64Array];
     pairs(a, b, dims, (to, from, other) => (result[to] = longs(left[from] ?? 0n, right[other] ?? 0n)));
   } else {
-    const [left, right] = [a.data as Float64Array, b.data as Float64Array];
+    const [left, right] = [widened(a) as Float64Array, widened(b) as Float64Array];
     const exact = isFloat(a.dtype) || call.node.op !== 'Mul';
     // 32-bit products exceed what a double holds; Math.imul wraps as the engine does.
     const compute = exact ? numbers : Math.imul;
@@ -101,7 +119,7 @@ export function binary(call: Call, operation: Binary): Initializer | undefined {
       result[to] = whole ? Math.trunc(value) : value;
     });
   }
-  return ofNumeric(call.output, a.dtype, dims, result);
+  return ofNumeric(call.output, a.dtype, dims, stored(a.dtype, result));
 }
 
 function compare(call: Call, holds: (a: number | bigint, b: number | bigint) => boolean): Initializer | undefined {
@@ -136,10 +154,10 @@ export function unary(
     return undefined;
   }
   if (!call.allows(value.data.byteLength)) return undefined;
-  const result = new ARRAY_OF[value.dtype](value.data.length);
-  const source = value.data as Float64Array;
+  const result = new ARRAY_OF[value.dtype === 'float16' ? 'float64' : value.dtype](value.data.length);
+  const source = widened(value) as Float64Array;
   for (let index = 0; index < source.length; index++) (result as Float64Array)[index] = compute(source[index] ?? 0);
-  return ofNumeric(call.output, value.dtype, value.shape, result);
+  return ofNumeric(call.output, value.dtype, value.shape, stored(value.dtype, result));
 }
 
 function where(call: Call): Initializer | undefined {
@@ -223,7 +241,6 @@ export const arithmeticOperators: Operators = {
     );
   }),
   Neg: operator('', (call) => unary(call, 'all', (value) => -value)),
-  Relu: operator('', (call) => unary(call, 'floats', (value) => (value > 0 || Number.isNaN(value) ? value : 0))),
   Reciprocal: operator('', (call) => unary(call, 'floats', (value) => 1 / value)),
   Round: operator('', (call) => unary(call, 'floats', roundHalfEven)),
   Sign: operator('', (call) => unary(call, 'all', (value) => (Number.isNaN(value) ? value : Math.sign(value) + 0))),

@@ -33,6 +33,8 @@ export const functionOperators: Operators = {
   Exp: ofFloat(Math.exp),
   Log: ofFloat(Math.log),
   Pow: operator('', (call) => binary(call, { numbers: Math.pow, floatsOnly: true })),
+  // Whether −0 stays −0 is up to the engine.
+  Relu: ofFloat((value) => (value < 0 ? 0 : value)),
   Sigmoid: ofFloat((value) => 1 / (1 + Math.exp(-value))),
   Sin: ofFloat(Math.sin),
   Softplus: ofFloat((value) => Math.max(value, 0) + Math.log1p(Math.exp(-Math.abs(value)))),
