@@ -13,7 +13,7 @@ const RESULTS = path.join(import.meta.dirname, 'results.json');
 
 const QUESTIONS: Readonly<Record<string, (work: string) => Promise<unknown>>> = {
   graph: (work) => simplifyAll(DATA, CACHE, work, 5),
-  static: (work) => quantizeStatic(CACHE, work, 2),
+  static: (work) => quantizeStatic(CACHE, work, 1),
   dynamic: (work) => quantizeDynamic(CACHE, work),
   accuracy: (work) => accuracy(DATA, work),
 };

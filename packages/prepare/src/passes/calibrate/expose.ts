@@ -11,6 +11,7 @@
  */
 import {
   allNames,
+  eliminateDeadCode,
   getGraph,
   getInts,
   type Graph,
@@ -72,7 +73,8 @@ export function expose(model: Model, probes: ReadonlyMap<string, readonly Probe[
     return name === undefined || !outputs.has(question.tensor) ? [] : [infoOf(name, question.probe)];
   });
   return {
-    model: withModel(model, { graph: Object.freeze({ ...graph, outputs: Object.freeze(infos) }) }),
+    // What nobody asks about need not be computed; and the engine would begin with it, keeping all others until then.
+    model: eliminateDeadCode(withModel(model, { graph: Object.freeze({ ...graph, outputs: Object.freeze(infos) }) })),
     outputs,
     confined: [...confined],
   };
