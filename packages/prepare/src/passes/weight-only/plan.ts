@@ -17,7 +17,7 @@ import {
 } from '@slipway/onnx';
 import { type Constant, judge, type PlanOptions, storedBytes, type Target } from './judge.ts';
 
-export interface Untouched {
+interface Untouched {
   readonly node: Node;
   readonly reason: string;
 }
