@@ -68,13 +68,13 @@ function biased(node: Node): 'BiasGelu' | 'FastGelu' | undefined {
   return getString(node, 'approximate', 'none') === 'none' ? 'BiasGelu' : 'FastGelu';
 }
 
-export interface BiasedValue {
+interface BiasedValue {
   readonly value: string;
   readonly bias: string;
 }
 
 /** The operands of an Add that adds a constant vector along the last axis of float32. */
-export function biasOf(sum: Node, site: Site): BiasedValue | undefined {
+function biasOf(sum: Node, site: Site): BiasedValue | undefined {
   for (const [index, bias] of sum.inputs.entries()) {
     const value = sum.inputs[1 - index] ?? '';
     const constant = site.constant(bias);

@@ -8,7 +8,7 @@ import { binary, unary } from './arithmetic.ts';
 const RADIUS = 2.5;
 
 /** The error function: its power series near 0, the continued fraction of its complement (Lentz) elsewhere. */
-export function erf(x: number): number {
+function erf(x: number): number {
   const z = Math.abs(x);
   if (z > 6) return Math.sign(x);
   if (z < RADIUS) {
