@@ -153,7 +153,7 @@ describe('what a wrong config is told', () => {
     [
       'an unknown pass',
       recipe({ pass: 'optimise' }),
-      'recipe[0].pass: must be one of "prune.magnitude", "quantize.dynamic", "quantize.static", "optimize", "batch.dynamic", "simplify", "fuse", not "optimise", did you mean "optimize"?',
+      'recipe[0].pass: must be one of "prune.magnitude", "quantize.dynamic", "quantize.static", "quantize.weights", "quantize.smooth", "quantize.equalise", "optimize", "batch.dynamic", "simplify", "fuse", "precision.float16", "precision.bfloat16", "precision.mixed", not "optimise", did you mean "optimize"?',
     ],
     ['a pass without a name', recipe({}), 'recipe[0].pass: is missing; one of "prune.magnitude",'],
     [
@@ -164,7 +164,7 @@ describe('what a wrong config is told', () => {
     [
       'an option of another pass',
       recipe({ pass: 'quantize.dynamic', activations: 'int8' }),
-      'recipe[0]: unknown key "activations" (known: pass, perChannel, only, exclude)',
+      'recipe[0]: unknown key "activations" (known: pass, preset, perChannel, reduceRange, convolutions, only, exclude)',
     ],
     [
       'a wrong option of a pass',
