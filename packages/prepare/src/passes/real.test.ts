@@ -90,6 +90,8 @@ const SPECS: readonly PassSpec[] = [
   { pass: 'quantize.dynamic' },
   { pass: 'quantize.static' },
   { pass: 'quantize.weights', bits: 8 },
+  { pass: 'quantize.smooth', alpha: 0.5 },
+  { pass: 'quantize.equalise' },
   { pass: 'optimize' },
   { pass: 'batch.dynamic' },
   { pass: 'precision.float16' },
@@ -98,6 +100,9 @@ const SPECS: readonly PassSpec[] = [
 ];
 
 /** 16-bit floats work everywhere. */
+/** Passes after which the model computes the same, up to rounding. */
+const SAME: ReadonlySet<string> = new Set(['optimize', 'batch.dynamic', 'quantize.smooth', 'quantize.equalise']);
+const BALANCED = ['quantize.smooth', 'quantize.equalise'] as const;
 const HALF = ['precision.bfloat16', 'precision.float16', 'precision.mixed'] as const;
 
 describe.skipIf(absent)('every pass on every model (needs ../shared/data)', () => {
@@ -106,18 +111,38 @@ describe.skipIf(absent)('every pass on every model (needs ../shared/data)', () =
     [
       'mnist/mnist.onnx',
       0.05,
-      ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static', 'quantize.weights'],
+      [
+        'batch.dynamic',
+        'optimize',
+        'prune.magnitude',
+        'quantize.dynamic',
+        'quantize.static',
+        'quantize.weights',
+        ...BALANCED,
+      ],
     ],
     [
       'sentiment/sentiment.onnx',
       0.05,
-      ['optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static', 'quantize.weights'],
+      ['optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static', 'quantize.weights', 'quantize.smooth'],
     ],
-    ['onnx-light/light_squeezenet.onnx', 0.05, ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.static']],
+    [
+      'onnx-light/light_squeezenet.onnx',
+      0.05,
+      ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.static', ...BALANCED],
+    ],
     [
       'onnx-light/light_shufflenet.onnx',
       0.4,
-      ['batch.dynamic', 'optimize', 'prune.magnitude', 'quantize.dynamic', 'quantize.static', 'quantize.weights'],
+      [
+        'batch.dynamic',
+        'optimize',
+        'prune.magnitude',
+        'quantize.dynamic',
+        'quantize.static',
+        'quantize.weights',
+        'quantize.smooth',
+      ],
     ],
   ] as const)('%s', async (file, bound8, expected) => {
     const read = await readModelFile(path.join(data, file));
@@ -141,8 +166,7 @@ describe.skipIf(absent)('every pass on every model (needs ../shared/data)', () =
       expect(result.notes.length).toBeGreaterThan(0);
       const outputs = await runModel(result.model, inputs, context);
       for (const [name, value] of Object.entries(reference)) {
-        const isExact = spec.pass === 'optimize' || spec.pass === 'batch.dynamic';
-        const bound = isExact ? 1e-4 : bound8;
+        const bound = SAME.has(spec.pass) ? 1e-4 : bound8;
         expect(relativeError(outputs[name], value), `${spec.pass} ${name}`).toBeLessThan(bound);
       }
     }

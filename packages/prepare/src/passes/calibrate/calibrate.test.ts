@@ -1,6 +1,7 @@
 import type { CalibrationSpec, Tensor, Tensors } from '@slipway/core';
-import { buildModel, type Model } from '@slipway/onnx';
+import { buildModel, intAttribute, type Model } from '@slipway/onnx';
 import { describe, expect, it } from 'vitest';
+import { staticPass } from '../static/pass.ts';
 import { offlineContext, runningContext } from '../testing/context.ts';
 import { datasetOf, floats } from '../testing/run.ts';
 import { type Calibration, calibrate } from './calibrate.ts';
@@ -154,5 +155,21 @@ describe('what is wrong with the rows', () => {
       expect(ranges.get('y')?.max).toBeCloseTo(7, 1);
       expect(ranges.get('y')?.min).toBeCloseTo(1, 1);
     }
+  });
+
+  it('leaves a tensor in float that is empty for every row, instead of guessing', async () => {
+    const never = buildModel((b) => {
+      const x = b.input('x', 'float32', [1, 4]);
+      const sum = b.op('ReduceMax', [x], { attributes: [intAttribute('keepdims', 0)] });
+      const flag = b.op('Reshape', [b.op('Greater', [sum, b.floats('zero', [], [0])]), b.integers('one', [1], [1])]);
+      const kept = b.op('Compress', [x, flag], { outputs: ['kept'], attributes: [intAttribute('axis', 0)] });
+      const product = b.op('MatMul', [kept, b.constant('W', floats([4, 2], 1))], { outputs: ['y'] });
+      b.output(product, 'float32', ['n', 2]);
+    });
+    const x = { ...floats([20, 4], 1), data: new Float32Array(80).fill(-1) } as Tensor;
+    using context = runningContext(datasetOf(never, { x }));
+    const { model, notes } = await staticPass.apply(never, { pass: 'quantize.static' }, context);
+    expect(model.graph.nodes.map(({ op }) => op)).not.toContain('QuantizeLinear');
+    expect(notes).toContain('No calibration row computes kept: of values never seen there is no range.');
   });
 });
