@@ -1,8 +1,10 @@
-/** What documentation promises by linking: files and headings exist, and every pass has its page. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+/** What documentation promises: linked files and headings exist, every pass has its page, and examples are configs that are accepted. */
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { configJsonSchema } from '@slipway/core';
-import { describe, expect, it } from 'vitest';
+import { pathToFileURL } from 'node:url';
+import { compileConfig, configJsonSchema } from '@slipway/core';
+import { afterAll, describe, expect, it } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '..');
 const pages = [
@@ -48,5 +50,50 @@ describe('documentation', () => {
     const passes = [...JSON.stringify(configJsonSchema()).matchAll(/"pass":\{[^}]*"const":"([^"]+)"/g)];
     expect(passes.length).toBeGreaterThan(5);
     for (const [, name = ''] of passes) expect(overview).toContain(`(passes/${name}.md)`);
+  });
+});
+
+/** Every block of TypeScript in the guides, as the module of a config. */
+const examples = pages.flatMap((page) => {
+  const text = readFileSync(path.join(root, page), 'utf8');
+  return [...text.matchAll(/^```ts\n(.*?)^```/gms)].map(([, code = ''], at) => ({
+    at: `${page}, example ${at + 1}`,
+    code,
+  }));
+});
+
+/** Examples are whole modules, or keys of a config, or keys of `data`, or calls of passes. */
+function moduleOf(code: string): string {
+  const slipway = pathToFileURL(path.join(root, 'packages/cli/src/index.ts')).href;
+  if (/^import|^export/m.test(code)) return code.replaceAll("from 'slipway'", `from '${slipway}'`);
+  const body = code.trim().replace(/[;,]$/, '');
+  const keys = body.startsWith('metric:')
+    ? `data: { evaluation: './evaluation.npz', ${body} }`
+    : /^\w+:/.test(body)
+      ? body
+      : `recipe: [${body.replaceAll(/;$/gm, ',')}]`;
+  const words = [
+    ...new Set(
+      code.match(
+        /\b(?:search|batching|prune|quantize|precision|optimize|simplify|fuse|partial|transform|custom)\b(?=[.(])/g,
+      ),
+    ),
+  ];
+  return `import { ${words.join(', ')} } from '${slipway}';\nexport default { ${keys} };\n`;
+}
+
+describe('examples in the guides', () => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'slipway-guides-'));
+  afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+  it('are there', () => expect(examples.length).toBeGreaterThan(15));
+
+  it.each(examples)('$at', async ({ at, code }) => {
+    const file = path.join(directory, `${at.replaceAll(/\W+/g, '-')}.ts`);
+    writeFileSync(file, moduleOf(code));
+    const { default: exported } = (await import(pathToFileURL(file).href)) as { default: unknown };
+    if (typeof exported === 'function') return; // A module that a config names.
+    const whole = { name: 'example', source: './model.onnx', ...(exported as object) };
+    expect(compileConfig(whole, file).name).toMatch(/./);
   });
 });

@@ -183,6 +183,11 @@ describe('what a wrong config is told', () => {
     ],
     ['a recipe that is a name', { ...base, recipe: 'optimize' }, 'recipe: must be a list or an object, not "optimize"'],
     [
+      'a pass that is not in a list',
+      { ...base, recipe: { candidates: { small: { pass: 'simplify' } } } },
+      'recipe.candidates.small: must be a list, not a single pass (put [ ] around it)',
+    ],
+    [
       'a median bound above that of the tail',
       { ...base, gates: { p50Ms: 5, p99Ms: 2 } },
       'gates.p50Ms: is 5, but p99Ms is 2: no p50 is above its p99',

@@ -120,6 +120,7 @@ function listed(known: readonly string[]): string {
 function show(value: unknown): string {
   if (typeof value === 'function') return 'a function (is it missing its parentheses?)';
   if (Array.isArray(value)) return 'a list';
+  if (typeof member(value, 'pass') === 'string') return 'a single pass (put [ ] around it)';
   if (typeof value === 'object' && value !== null) return 'an object';
   const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
   return text.length > 60 ? `${text.slice(0, 60)}…` : text;

@@ -17,7 +17,7 @@ export interface Measurements {
   readonly host: { readonly cpu: string; readonly cores: number };
 }
 
-export interface ComparedSide {
+interface ComparedSide {
   readonly name: string;
   readonly digest: string;
   readonly bytes: number;

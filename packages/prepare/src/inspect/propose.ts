@@ -86,8 +86,8 @@ interface Recipe {
   readonly name: string;
   readonly code: string;
   readonly why: string;
-  /** What the user must give first: until then the recipe is a comment. */
-  readonly needs?: string;
+  /** Why the recipe is a comment at first: what the user must give, or want. */
+  readonly until?: string;
 }
 
 /** What is proposed for each pass, in this order. */
@@ -126,7 +126,7 @@ const RECIPES: Readonly<Record<PassName, Recipe>> = {
     name: 'int8-static',
     code: 'quantize.static()',
     why: '8-bit weights and activations: a quarter of the size, often fastest.',
-    needs: 'data.calibration',
+    until: 'Needs data.calibration.',
   },
   'quantize.weights': {
     name: 'int4-weights',
@@ -136,30 +136,32 @@ const RECIPES: Readonly<Record<PassName, Recipe>> = {
   'precision.float16': {
     name: 'float16',
     code: 'precision.float16()',
-    why: 'Half precision: half the size, nearly the same answers, no faster on a CPU.',
+    why: 'Half precision: half the size, nearly the same answers.',
+    until: 'No faster on a CPU.',
   },
   'precision.mixed': {
     name: 'mixed',
     code: 'precision.mixed()',
     why: 'Float16 where the outputs stay close, float32 elsewhere.',
-    needs: 'data.calibration',
+    until: 'Needs data.calibration.',
   },
   'precision.bfloat16': {
     name: 'bfloat16',
     code: 'precision.bfloat16()',
-    why: 'Weights in bfloat16: half the size without the narrow range of float16, same speed.',
+    why: 'Weights in bfloat16: half the size without the narrow range of float16.',
+    until: 'No faster on a CPU.',
   },
   'quantize.smooth': {
     name: 'int8-smooth',
     code: 'quantize.smooth(), quantize.static()',
     why: 'The same, with outlier channels of activations shared with the weights first: for transformers that lose accuracy in 8 bits.',
-    needs: 'data.calibration',
+    until: 'Needs data.calibration.',
   },
   'quantize.equalise': {
     name: 'int8-equalised',
     code: 'quantize.equalise(), quantize.static({ perChannel: false })',
     why: 'One scale per weight, with channels balanced between layers first: for targets without scales per channel.',
-    needs: 'data.calibration',
+    until: 'Needs data.calibration.',
   },
 };
 
@@ -167,7 +169,7 @@ function renderConfig(name: string, source: string, inspection: Inspection): str
   const applicable = (Object.keys(RECIPES) as PassName[])
     .filter((pass) => inspection.passes.some((each) => each.pass === pass && each.applicable))
     .map((pass) => RECIPES[pass]);
-  const active = applicable.filter(({ needs }) => needs === undefined);
+  const active = applicable.filter(({ until }) => until === undefined);
   const makers = active.flatMap(({ code }) => /^\w+/.exec(code) ?? []);
   const imported = [...new Set(['defineConfig', ...(active.length === 0 ? [] : ['search']), ...makers])].sort();
   const { inputs, outputs } = inspection.signature;
@@ -210,10 +212,10 @@ function renderConfig(name: string, source: string, inspection: Inspection): str
 }
 
 function recipeLines(applicable: readonly Recipe[]): string[] {
-  const lines = applicable.flatMap(({ name, code, why, needs }) => {
+  const lines = applicable.flatMap(({ name, code, why, until }) => {
     const key = /^[a-z]\w*$/.test(name) ? name : `'${name}'`;
-    const hint = needs === undefined ? why : `${why} Needs ${needs}.`;
-    return [`    // ${hint}`, `    ${needs === undefined ? '' : '// '}${key}: [${code}],`];
+    const hint = until === undefined ? why : `${why} ${until}`;
+    return [`    // ${hint}`, `    ${until === undefined ? '' : '// '}${key}: [${code}],`];
   });
   return ['  recipe: search({', ...lines, '  }),'];
 }

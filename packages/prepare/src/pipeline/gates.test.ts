@@ -90,8 +90,11 @@ describe('gates', () => {
     ] as const) {
       expect(passes({ metric: 12.5, drop: 0.3, evidence }, perplexity)).toEqual(expected);
     }
-    const [gate] = evaluateGates({ metric: 11.5 }, figures(perplexity), source!);
-    expect(describeGate(gate!)).toBe('perplexity 12.00, at most 11.50');
+    const results = evaluateGates({ metric: 11.5, drop: 0.3 }, figures(perplexity), source!);
+    expect(results.map(describeGate)).toEqual([
+      'perplexity 12.00, at most 11.50',
+      'perplexity rise 0.500, at most 0.300',
+    ]);
   });
 
   it('protect slices, but judge none that are too small', () => {

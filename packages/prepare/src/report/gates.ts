@@ -35,7 +35,8 @@ function metricText(gate: 'metric' | 'drop', { metric, unit, better, slice, evid
   const place = slice === null ? '' : ` of ${slice.by} ${slice.name}`;
   // The end of the interval that was held against the bound.
   const end = { estimate: '', shown: ' at best', confident: ' at worst' }[evidence];
-  const label = `${metric}${gate === 'drop' ? ' drop' : ''}${place}${end}`;
+  const loss = better === 'higher' ? ' drop' : ' rise';
+  const label = `${metric}${gate === 'drop' ? loss : ''}${place}${end}`;
   if (gate === 'metric') {
     return { label, bound: better === 'higher' ? 'at least' : 'at most', format: (value) => formatMetric(value, unit) };
   }
