@@ -102,7 +102,7 @@ const classify = z.strictObject({
 });
 
 const inputSchema = z.discriminatedUnion('transform', [tokenize, decodeImage, resize, crop, normalize, transpose]);
-const outputSchema = z.discriminatedUnion('transform', [softmax, sigmoid, l2Normalize, meanPool, classify]);
+const outputSchema = z.discriminatedUnion('transform', [softmax, sigmoid, l2Normalize, meanPool, classify, transpose]);
 
 /** What a manifest carries, where paths of files are relative to the model directory. */
 export const transformsSchema = z.strictObject({
@@ -117,7 +117,7 @@ export type Transforms = z.infer<typeof transformsSchema>;
 type Step<K extends string> = Extract<InputTransform | OutputTransform, { transform: K }>;
 type Options<K extends string> = Omit<Step<K>, 'transform'>;
 
-/** Steps of `transforms.inputs` and `transforms.outputs`. */
+/** Steps of `transforms.inputs` and `transforms.outputs`; `transpose` is one of both. */
 export const transform = {
   /** Text to token ids, with the attention mask and segment ids where the model has inputs for them. */
   tokenize: (options: Options<'tokenize'>): Step<'tokenize'> => ({ transform: 'tokenize', ...options }),

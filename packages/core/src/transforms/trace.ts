@@ -76,7 +76,8 @@ export function traceOutputs(transforms: Transforms, signature: Signature, label
         `reads "${step.from}", which is not there; there are ${quoted(known)}${suggest(step.from, known)}`,
       );
     }
-    if (!field.dtype.startsWith('float')) problem(`takes floating-point numbers, "${step.from}" is ${field.dtype}`);
+    if (step.transform !== 'transpose' && !field.dtype.startsWith('float'))
+      {problem(`takes floating-point numbers, "${step.from}" is ${field.dtype}`);}
     made.delete(step.from);
     for (const [name, result] of givenBy(step, field, signature, labels, problem)) {
       if (made.has(name)) problem(`writes "${name}", which is already there`);
@@ -180,6 +181,10 @@ function givenBy(
     case 'sigmoid':
     case 'l2Normalize':
       return [[to, field]];
+    case 'transpose': {
+      checkOrder(step.order, shape, problem);
+      return [[to, { kind: 'tensor', dtype, shape: shape && step.order.map((axis) => shape[axis] ?? UNKNOWN_DIM) }]];
+    }
     case 'meanPool': {
       if (shape !== null && shape.length !== 2) {
         problem(`takes [tokens, width], "${step.from}" is ${describeField(field)}`);
@@ -242,15 +247,21 @@ function beforeTranspose(
   shape: readonly Dim[] | null,
   problem: Problem,
 ): readonly Dim[] | null {
+  checkOrder(order, shape, problem);
+  if (shape === null) return null;
+  const before: Dim[] = [];
+  for (const [i, axis] of order.entries()) before[axis] = shape[i] ?? UNKNOWN_DIM;
+  return before;
+}
+
+function checkOrder(order: readonly number[], shape: readonly Dim[] | null, problem: Problem): void {
   const sorted = [...order].sort((a, b) => a - b);
   if (sorted.some((axis, i) => axis !== i)) {
     problem(`order: [${order.join(', ')}] is not an order of ${order.length} axes`);
   }
-  if (shape === null) return null;
-  if (shape.length !== order.length) problem(`order: ${order.length} axes, a row has ${shape.length}`);
-  const before: Dim[] = [];
-  for (const [i, axis] of order.entries()) before[axis] = shape[i] ?? UNKNOWN_DIM;
-  return before;
+  if (shape !== null && shape.length !== order.length) {
+    problem(`order: ${order.length} axes, a row has ${shape.length}`);
+  }
 }
 
 const quoted = (names: readonly string[]): string => names.map((name) => `"${name}"`).join(', ');

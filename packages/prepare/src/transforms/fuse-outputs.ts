@@ -38,7 +38,10 @@ export function fuseOutputs(
   let usesMl = false;
   for (const [i, step] of steps.entries()) {
     const info = editor.outputs.find((output) => output.name === step.from);
-    const batch = info?.type?.kind === 'tensor' && info.type.dtype === 'float32' ? info.type.shape?.[0] : undefined;
+    const batch =
+      info?.type?.kind === 'tensor' && (info.type.dtype === 'float32' || step.transform === 'transpose')
+        ? info.type.shape?.[0]
+        : undefined;
     const needsLabels = step.transform === 'classify' && labels !== null;
     const made = editor.producer(step.from) !== undefined;
     if (batch === undefined || !made || (needsLabels && !mayUseMl)) {
@@ -96,6 +99,9 @@ function append(
   switch (step.transform) {
     case 'softmax':
       op('Softmax', [scores], first, [intAttribute('axis', -1)]);
+      return;
+    case 'transpose':
+      op('Transpose', [scores], first, [intsAttribute('perm', [0, ...step.order.map((axis) => axis + 1)])]);
       return;
     case 'sigmoid':
       op('Sigmoid', [scores], first);

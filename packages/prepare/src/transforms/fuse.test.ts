@@ -170,6 +170,21 @@ describe('fusing output steps', () => {
     [a / length, b / length, 0, 0].forEach((value, i) => expect(vector[i]).toBeCloseTo(value, 5));
   });
 
+  it('changes the order of axes of any output', async () => {
+    const picture = buildModel((b) => {
+      const x = b.input('x', 'int32', ['n', 2, 3]);
+      b.output(b.op('Abs', [x], { outputs: ['y'] }), 'int32', ['n', 2, 3]);
+    });
+    const { model, rest } = fuseTransforms(
+      picture,
+      { outputs: [transform.transpose({ from: 'y', order: [1, 0] })] },
+      null,
+    );
+    expect(rest).toEqual({});
+    const { y } = await run(model, { x: tensor('int32', [1, 2, 3], Int32Array.of(1, 2, 3, 4, 5, 6)) });
+    expect(y).toEqual(tensor('int32', [1, 3, 2], Int32Array.of(1, 4, 2, 5, 3, 6)));
+  });
+
   it('raises an old operator set to what it needs', async () => {
     const fused = fuseTransforms(imageModel(9), { outputs }, labels);
     expect(fused.model.opsets.get('')).toBe(13);
