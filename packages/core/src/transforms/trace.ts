@@ -76,8 +76,9 @@ export function traceOutputs(transforms: Transforms, signature: Signature, label
         `reads "${step.from}", which is not there; there are ${quoted(known)}${suggest(step.from, known)}`,
       );
     }
-    if (step.transform !== 'transpose' && !field.dtype.startsWith('float'))
-      {problem(`takes floating-point numbers, "${step.from}" is ${field.dtype}`);}
+    if (step.transform !== 'transpose' && !field.dtype.startsWith('float')) {
+      problem(`takes floating-point numbers, "${step.from}" is ${field.dtype}`);
+    }
     made.delete(step.from);
     for (const [name, result] of givenBy(step, field, signature, labels, problem)) {
       if (made.has(name)) problem(`writes "${name}", which is already there`);
