@@ -8,6 +8,7 @@
  * a second run. Calls are made as long as fits a fixed number of bytes, so memory depends neither on the rows nor on
  * the shapes in the model, as long as one row fits.
  */
+import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { byteLength, type Dataset, fail, type PassName, type Tensors } from '@slipway/core';
 import { type Model, writeModelFile } from '@slipway/onnx';
@@ -111,10 +112,15 @@ export async function* run(
   name = 'calibrate',
 ): AsyncGenerator<Tensors> {
   const file = path.join(context.workDirectory, `${name}.onnx`);
-  await writeModelFile(file, model);
-  for await (const outputs of context.runModel(file, batches, { optimization: 'basic' })) {
-    context.signal.throwIfAborted();
-    yield outputs;
+  // The engine maps weights that lie beside the model, and copies those inside it.
+  const { files } = await writeModelFile(file, model, { weights: 'external' });
+  try {
+    for await (const outputs of context.runModel(file, batches, { optimization: 'basic' })) {
+      context.signal.throwIfAborted();
+      yield outputs;
+    }
+  } finally {
+    for (const each of files) await rm(path.join(context.workDirectory, each), { force: true });
   }
 }
 
