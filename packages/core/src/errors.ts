@@ -95,6 +95,7 @@ export const errorTable = define({
   UNSUPPORTED_OPERATOR: bad('{where}: operator {operator} is not supported: {problem}', 'Re-export with operators that ONNX Runtime implements, or exclude the node from the pass.'),
   UNSUPPORTED_OPSET: bad('{path}: opset {opset} of domain "{domain}" is not supported (newest known: {newest})', 'Export the model with an older opset.'),
   PASS_NOT_APPLICABLE: row('Pass {pass} cannot be applied: {problem}', 422, 'FAILED_PRECONDITION', EXIT.error, 'Remove the pass from the recipe, or change its options.'),
+  PASS_BROKEN: row('Pass {pass} breaks the model: {problem}', 422, 'FAILED_PRECONDITION', EXIT.error, 'Leave the layers it names out of the pass with `exclude`, change the options of the pass, or remove it from the recipe; see docs/guides/parity.md.'),
 
   // Store and releases
   MANIFEST_INVALID: bad('{path}: {problem}', 'slipway.json is written by `slipway build`: build the model again, or copy the whole directory again.'),

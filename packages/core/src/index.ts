@@ -105,6 +105,7 @@ export { dtypeOfDatatype, OIP_DATATYPE } from './oip.ts';
 export { randomStream } from './random.ts';
 export {
   type CandidateReport,
+  type Divergence,
   type Estimate,
   type GateResult,
   type GateSubject,
@@ -123,6 +124,8 @@ export {
   type SensitivityReport,
   type Size,
   type SliceValue,
+  type StepReport,
+  type TensorError,
   type Trial,
   type TrialEnd,
   type Verdict,

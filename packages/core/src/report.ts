@@ -77,6 +77,40 @@ export interface Parity {
   readonly argmaxAgreement: number | null;
 }
 
+/** How far one tensor of a model is from the tensor of the same name in another, over the same rows. */
+export interface TensorError {
+  /** Decibels; null when they are equal. Counts elements that are finite in both. */
+  readonly sqnrDb: number | null;
+  /** What occurs where the first model has a finite value. */
+  readonly notFinite: 'NaN' | 'infinite' | null;
+}
+
+/** The first node whose inputs are still close to those of the other model and whose output is not. */
+export interface Divergence {
+  readonly node: string;
+  readonly operator: string;
+  /** The output of the node at which it shows. */
+  readonly tensor: string;
+  /** Of the worst of what the node computes from; null when that is nothing but inputs of the model and constants. */
+  readonly before: TensorError | null;
+  readonly after: TensorError;
+  /** Nodes between what was compared before and after: 1 when it is the node itself. */
+  readonly span: number;
+  /** Tensors that both models have, among which it was looked for. */
+  readonly tensors: number;
+}
+
+/** What one pass of a recipe changed in the outputs, on a few rows. */
+export interface StepReport {
+  readonly pass: PassSpec['pass'];
+  /** Against the model before the pass; null when they could not be compared. */
+  readonly parity: Parity | null;
+  /** Looked for where the outputs differ much. */
+  readonly divergence: Divergence | null;
+  /** Why there is no parity, or no divergence; null when there is nothing to say. */
+  readonly note: string | null;
+}
+
 /** A ratio with its interval, from paired measurements. */
 export interface RatioInterval {
   readonly ratio: number;
@@ -147,6 +181,8 @@ export interface CandidateReport {
   readonly latency: Latency | null;
   readonly peakRssBytes: number | null;
   readonly parity: Parity | null;
+  /** Parity after every pass, in the order of the passes; empty for a candidate that could not be made or run. */
+  readonly steps: readonly StepReport[];
   readonly sparsity: readonly LayerSparsity[];
   readonly gates: readonly GateResult[];
   /** How a partial pass of the recipe became this one; null for recipes without. */

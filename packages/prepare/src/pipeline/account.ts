@@ -55,6 +55,7 @@ export function describeCandidate(
     latency: latencyOf(name, measured, context.config.seed),
     peakRssBytes: measured?.peakRssBytes ?? null,
     parity: evaluation?.parity ?? null,
+    steps: subject?.made.compared ?? [],
     sparsity: subject?.examined.sparsity ?? [],
     gates: [],
     sensitivity: outcome.sensitivity ?? null,

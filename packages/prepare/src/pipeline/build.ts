@@ -38,6 +38,7 @@ import { measure, type Subject } from './measure.ts';
 import { bytesOf } from './model-files.ts';
 import { settle } from './settle.ts';
 import { openRunners } from './runners.ts';
+import { stepChecker } from './steps.ts';
 import type { Resolved } from '../search/partial.ts';
 import { chooseRecipes } from '../search/recipes.ts';
 
@@ -116,13 +117,14 @@ async function prepare(context: BuildContext): Promise<{ outcomes: readonly Outc
   };
 
   const chosen = await chooseRecipes(imported, data, context, attempt);
+  const checker = stepChecker(data, context);
   const made: Made[] = [];
   const recipes: [string, Resolved][] = [[SOURCE_CANDIDATE, { passes: [], sensitivity: null }], ...chosen.recipes];
   for (const [i, [name, { passes, sensitivity }]] of recipes.entries()) {
     outcomes.set(name, { name, passes, sensitivity: sensitivity ?? undefined });
     tell('passes', name, 'applying passes', i / recipes.length);
     const candidate = await attempt(name, passes, () =>
-      makeCandidate(name, passes, imported, data.calibration, context),
+      makeCandidate(name, passes, imported, data.calibration, context, checker),
     );
     if (candidate !== null) made.push(candidate);
   }

@@ -9,6 +9,7 @@ import {
   type LineageStep,
   type PassSpec,
   SOURCE_CANDIDATE,
+  type StepReport,
 } from '@slipway/core';
 import { hostFacts } from '@slipway/runtime';
 import type { Imported } from '../import/import.ts';
@@ -18,6 +19,7 @@ import { resolvePreset } from '../passes/static/presets.ts';
 import type { BuildContext } from './context.ts';
 import { loadModel, type ModelFiles, saveModel } from './model-files.ts';
 import { runModel } from './runners.ts';
+import type { StepChecker } from './steps.ts';
 
 /** Failures of the machine, not of a candidate: no other candidate would fare better. */
 export const FATAL: ReadonlySet<string> = new Set(['DISK_FULL', 'READ_ONLY', 'ENGINE_UNAVAILABLE']);
@@ -28,6 +30,8 @@ export interface Made {
   readonly directory: string;
   readonly model: ModelFiles;
   readonly steps: readonly LineageStep[];
+  /** What each pass changed in the outputs; empty when nobody asked. */
+  readonly compared: readonly StepReport[];
   /** A pass looked at the calibration rows. */
   readonly calibrated: boolean;
   readonly notes: readonly string[];
@@ -35,13 +39,17 @@ export interface Made {
   readonly requires: HostRequirement | null;
 }
 
-/** @throws PASS_NOT_APPLICABLE and whatever a pass throws */
+/**
+ * @param checker compares the outputs before and after each pass; null for models that are only tried
+ * @throws PASS_NOT_APPLICABLE, PASS_BROKEN and whatever a pass throws
+ */
 export async function makeCandidate(
   name: string,
   passes: readonly PassSpec[],
   imported: Imported,
   calibration: Dataset | null,
   context: BuildContext,
+  checker: StepChecker | null = null,
 ): Promise<Made> {
   let made: Made = {
     name,
@@ -49,6 +57,7 @@ export async function makeCandidate(
     directory: imported.directory,
     model: imported.model,
     steps: imported.steps,
+    compared: [],
     calibrated: false,
     // What import did is said once, of the source.
     notes: name === SOURCE_CANDIDATE ? imported.notes : [],
@@ -59,7 +68,10 @@ export async function makeCandidate(
     context.tell('passes', name, spec.pass, i / passes.length);
     // What stands for this machine is named before anything is keyed or recorded by it.
     const resolved = resolvePreset(spec, hostFacts().cpuFlags);
-    made = await applyPass(made, resolved, imported, calibration, context);
+    const before = made;
+    made = await applyPass(before, resolved, imported, calibration, context);
+    if (checker === null) continue;
+    made = { ...made, compared: [...before.compared, await checker.check(before, made, resolved)] };
   }
   return made;
 }

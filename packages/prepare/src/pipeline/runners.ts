@@ -32,11 +32,17 @@ export function openRunners(session: Partial<SessionOptions>, log: Logger, signa
 export async function* runModel(
   file: string,
   batches: Iterable<Tensors>,
-  options: { readonly session: Partial<SessionOptions>; readonly log: Logger; readonly signal: AbortSignal },
+  options: {
+    /** What messages call the model. */
+    readonly name?: string;
+    readonly session: Partial<SessionOptions>;
+    readonly log: Logger;
+    readonly signal: AbortSignal;
+  },
 ): AsyncGenerator<Tensors> {
-  const { session, log, signal } = options;
+  const { name = 'calibration', session, log, signal } = options;
   signal.throwIfAborted();
-  const runner = await startRunner({ model: 'calibration', path: file, session, golden: false, logger: log });
+  const runner = await startRunner({ model: name, path: file, session, golden: false, logger: log });
   try {
     for (const batch of batches) {
       signal.throwIfAborted();

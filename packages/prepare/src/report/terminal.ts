@@ -5,6 +5,7 @@
 import type { CandidateReport, Report, Verdict } from '@slipway/core';
 import { formatBytes, formatCount, formatCpu, formatMs } from './format.ts';
 import { formatEstimate, metricNotes, primaryOf } from './metrics.ts';
+import { stepNotes } from './steps.ts';
 import { STOPS, stopOf } from './stops.ts';
 import { pad, type Style, styles, textWidth, truncate, wrap } from './text.ts';
 
@@ -114,7 +115,7 @@ function table({ candidates, metrics }: Report, width: number, style: Style): st
   for (const candidate of candidates) {
     const paint = style[MARK[candidate.verdict].style];
     lines.push(paint(truncate(line(columns.map((column) => column.cell(candidate))), width)));
-    for (const text of [candidate.reason, ...metricNotes(candidate)]) {
+    for (const text of [candidate.reason, ...metricNotes(candidate), ...stepNotes(candidate)]) {
       lines.push(...wrap(text, width - 2).map((part) => `  ${style.dim(part)}`));
     }
   }

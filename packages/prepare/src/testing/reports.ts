@@ -1,5 +1,5 @@
 /** A report as the digits example gives it, for tests of what is made of reports. */
-import type { CandidateReport, Report } from '@slipway/core';
+import type { CandidateReport, Parity, Report } from '@slipway/core';
 import { digestOf } from '@slipway/core';
 import { difference, estimate } from '../validate/difference.ts';
 import { keeper, type Kept } from '../validate/kept.ts';
@@ -14,6 +14,14 @@ type Figures = Pick<CandidateReport, 'name' | 'passes' | 'verdict' | 'reason' | 
   readonly zeros: number;
   readonly sqnr: number | null;
 };
+
+const stepParity = (sqnrDb: number | null): Parity => ({
+  rows: 16,
+  sqnrDb,
+  cosine: 0.9998,
+  maxAbsoluteError: 200,
+  argmaxAgreement: 1,
+});
 
 const LAYERS: readonly (readonly [string, string, number])[] = [
   ['Parameter5', 'Conv', 200],
@@ -68,6 +76,7 @@ function candidate(f: Figures): CandidateReport {
       dtype: 'float32',
     })),
     gates: f.gates,
+    steps: f.passes.map(({ pass }) => ({ pass, parity: stepParity(f.sqnr), divergence: null, note: null })),
     sensitivity: null,
     notes: f.notes,
   };

@@ -3,6 +3,7 @@ import { type CandidateReport, type Report, SOURCE_CANDIDATE } from '@slipway/co
 import { formatBytes, formatChange, formatMs, formatShare, shortDigest, significant } from '../format.ts';
 import { describeGate } from '../gates.ts';
 import { formatValue, primaryOf } from '../metrics.ts';
+import { describeStep } from '../steps.ts';
 import { markup, type Markup } from './markup.ts';
 
 const none = markup`<span class="faint">–</span>`;
@@ -53,9 +54,11 @@ function detail(c: CandidateReport): Markup | null {
     (gate) =>
       markup`<li class="${gate.passed ? 'ok' : 'no'}" data-mark="${gate.passed ? '✓' : '✗'}">${describeGate(gate)}</li>`,
   );
-  const passes = c.passes.map(({ pass, ...options }) => {
+  const passes = c.passes.map(({ pass, ...options }, i) => {
+    const step = c.steps[i];
+    const parity = step === undefined ? null : markup` <span class="faint">${describeStep(step)}</span>`;
     const shown = Object.entries(options).filter(([, value]) => value !== undefined);
-    return markup`<li class="note" data-mark="›"><code>${pass}${shown.length === 0 ? '' : ` ${JSON.stringify(Object.fromEntries(shown))}`}</code></li>`;
+    return markup`<li class="note" data-mark="›"><code>${pass}${shown.length === 0 ? '' : ` ${JSON.stringify(Object.fromEntries(shown))}`}</code>${parity}</li>`;
   });
   const notes = c.notes.map((note) => markup`<li class="note" data-mark="·">${note}</li>`);
   const digest =

@@ -1,0 +1,40 @@
+/** Parity after every pass, for people: the figures of a step, and what is worth a line of the terminal. */
+import type { CandidateReport, Divergence, Parity, StepReport, TensorError } from '@slipway/core';
+import { isNotable } from '../validate/notable.ts';
+import { formatShare } from './format.ts';
+
+/** `SQNR 41.2 dB, the same class on 100.00 %` */
+export function describeParity({ sqnrDb, argmaxAgreement }: Parity): string {
+  const noise = sqnrDb === null ? 'identical outputs' : `SQNR ${sqnrDb.toFixed(1)} dB`;
+  return argmaxAgreement === null || argmaxAgreement === 1
+    ? noise
+    : `${noise}, the same class on ${formatShare(argmaxAgreement)}`;
+}
+
+/** `first diverges at node "conv4" (Conv): SQNR 45.1 dB before it, 3.0 dB after it` */
+export function describeDivergence({ node, operator, before, after, span }: Divergence): string {
+  const among = span > 1 ? `, the last of ${span} nodes between what both models have` : '';
+  const start = before === null ? 'nothing but inputs and constants before it' : `${describeError(before)} before it`;
+  return `first diverges at node "${node}" (${operator}${among}): ${start}, ${describeError(after)} after it`;
+}
+
+function describeError({ sqnrDb, notFinite }: TensorError): string {
+  if (notFinite !== null) return `${notFinite} values`;
+  return sqnrDb === null ? 'no difference' : `SQNR ${sqnrDb.toFixed(1)} dB`;
+}
+
+/** What a step came to; `null` parity has its reason. */
+export function describeStep({ parity, divergence, note }: StepReport): string {
+  return [
+    ...(parity === null ? [] : [`${describeParity(parity)} on ${parity.rows} rows`]),
+    ...(divergence === null ? [] : [describeDivergence(divergence)]),
+    ...(note === null ? [] : [note]),
+  ].join('; ');
+}
+
+/** Of steps that change the outputs much. The page and the JSON have all. */
+export function stepNotes({ steps }: Pick<CandidateReport, 'steps'>): string[] {
+  return steps.flatMap((step) =>
+    step.parity !== null && isNotable(step.parity) ? [`after ${step.pass}: ${describeStep(step)}`] : [],
+  );
+}
