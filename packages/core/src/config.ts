@@ -13,6 +13,7 @@ import { compileMeasure, type MeasureConfig, measureSchema } from './config/meas
 import {
   type Allowance,
   ALLOWANCES,
+  asWritten,
   type Candidates,
   compileRecipe,
   problemOfPlan,
@@ -113,7 +114,11 @@ export function compileConfig(exported: unknown, file: string): Config {
 
 /** @throws CONFIG_INVALID unless every value of every choice gives a valid recipe */
 function validate(exported: unknown, file: string): z.output<typeof userConfigSchema> {
-  const invalid = (problem: string): Error => fail('CONFIG_INVALID', { path: file, problem });
+  const invalid = (problem: string): Error =>
+    fail('CONFIG_INVALID', {
+      path: file,
+      problem: asWritten(problem, (exported as Partial<UserConfig> | null | undefined)?.recipe),
+    });
   if (exported === undefined) throw invalid('the file has no default export');
   let first: z.output<typeof userConfigSchema> | null = null;
   let excuse: string | null = null;

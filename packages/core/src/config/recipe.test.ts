@@ -124,6 +124,15 @@ describe('what cannot work is said before anything runs', () => {
     expect(wrong([prune.magnitude({ rule: 'ratio', ratio: between(0.5, 1.5) })])).toContain('recipe[0].ratio');
   });
 
+  it('names the place as it was written where the one recipe of a search has no name', () => {
+    const bad = quantize.static({ activations: 'int7' as 'int8' });
+    expect(wrong(search([bad]))).toContain('recipe[0].activations');
+    expect(wrong(search([anyOf(optimize(), { pass: 'nope' } as unknown as PassSpec)]))).toContain(' recipe[0].pass');
+    expect(wrong(search([partial(optimize())]), { drop: 0.01 })).toContain('recipe: optimize has no option');
+    // With a name it is the name that was written.
+    expect(wrong(search({ recipe: [bad], other: [] }))).toContain('recipe.candidates.recipe[0].activations');
+  });
+
   it('names a choice that is none', () => {
     expect(wrong([anyOf()])).toContain('recipe[0]: anyOf() needs at least one value');
     expect(wrong([prune.magnitude({ rule: 'ratio', ratio: between(0.7, 0.2) })])).toContain('holds no numbers');

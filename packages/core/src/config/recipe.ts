@@ -58,6 +58,13 @@ export function search(
 /** The name of a recipe that was given none. */
 const UNNAMED = 'recipe';
 
+/** A message about a config, with the paths as its author wrote them: `search` gives a recipe without a name one. */
+export function asWritten(problem: string, recipe: unknown): string {
+  const candidates = Object.keys((recipe as Partial<ReturnType<typeof search>> | undefined)?.candidates ?? {});
+  const isUnnamed = candidates.length === 1 && candidates[0] === UNNAMED;
+  return isUnnamed ? problem.replaceAll(`recipe.candidates.${UNNAMED}`, 'recipe') : problem;
+}
+
 /** Candidate name → what is done to the source, without the source itself, which is always measured. */
 export type Candidates = Readonly<Record<string, readonly RecipeStep[]>>;
 

@@ -58,7 +58,7 @@ export function eliminateConstants(model: Model): Model {
       if (isOp(node, 'Constant')) constantToInitializer(editor, node);
     }
   };
-  return editGraphs(model, edit, (node) => isOp(node, 'Identity') || isOp(node, 'Constant'));
+  return editGraphs(model, edit, { concerned: (node) => isOp(node, 'Identity') || isOp(node, 'Constant') });
 }
 
 function constantToInitializer(editor: GraphEditor, node: Node): void {

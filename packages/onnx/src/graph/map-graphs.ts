@@ -2,6 +2,7 @@
 import type { Graph } from '../ir/graph.ts';
 import { describeNode, type Node } from '../ir/node.ts';
 import { type Model, withModel } from '../ir/model.ts';
+import type { Keep } from '../external/spill.ts';
 import { GraphEditor } from './editor.ts';
 import { definedNames, mapSubgraphs } from './scope.ts';
 
@@ -35,18 +36,22 @@ function mapGraph(graph: Graph, change: (graph: Graph, context: GraphContext) =>
   return change(mapped, context);
 }
 
-/**
- * The usual form of a pass: edit each graph of a model.
- * @param concerned graphs without a node for which this holds are left alone, which saves indexing them
- */
+export interface EditOptions {
+  /** Graphs without a node for which this holds are left alone, which saves indexing them. */
+  readonly concerned?: (node: Node) => boolean;
+  /** Where initializers go that are set: see `spillTo`. */
+  readonly keep?: Keep | undefined;
+}
+
+/** The usual form of a pass: edit each graph of a model. */
 export function editGraphs(
   model: Model,
   edit: (editor: GraphEditor, context: GraphContext) => void,
-  concerned?: (node: Node) => boolean,
+  { concerned, keep }: EditOptions = {},
 ): Model {
   return mapGraphs(model, (graph, context) => {
     if (concerned !== undefined && !graph.nodes.some(concerned)) return graph;
-    const editor = new GraphEditor(graph, context.outer);
+    const editor = new GraphEditor(graph, context.outer, keep);
     edit(editor, context);
     return editor.finish();
   });

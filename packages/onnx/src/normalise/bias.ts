@@ -26,7 +26,7 @@ export function flattenBiases(model: Model): Model {
       }
     }
   };
-  return editGraphs(model, edit, concerned);
+  return editGraphs(model, edit, { concerned });
 }
 
 /** True when the elements vary along one axis only, the one of the channels. */

@@ -19,7 +19,7 @@ export function foldViews(model: Model): Model {
     inferred ??= inferShapes(model, { useDeclared: false }).values;
     for (const node of editor.nodes) if (isView(node)) fold(editor, node, inferred);
   };
-  return editGraphs(model, edit, isView);
+  return editGraphs(model, edit, { concerned: isView });
 }
 
 const isView = (node: Node): boolean => VIEWS.some((op) => isOp(node, op));

@@ -3,6 +3,7 @@
  * changes nothing or the bound is reached. The order is fixed and nothing depends on time or chance: the same model
  * gives the same bytes.
  */
+import type { Keep } from '../external/spill.ts';
 import { eliminateDeadCode } from '../graph/eliminate.ts';
 import { GraphEditor } from '../graph/editor.ts';
 import { mapGraphs } from '../graph/map-graphs.ts';
@@ -17,6 +18,8 @@ export interface RewriteOptions {
   readonly maxFoldedBytes?: number;
   /** Default 32. */
   readonly maxRounds?: number;
+  /** Where initializers go that are made: see `spillTo`. Default: they stay in memory. */
+  readonly keep?: Keep;
 }
 
 export interface Simplified {
@@ -46,7 +49,7 @@ export function applyRewrites(source: Model, rewrites: readonly Rewrite[], optio
   let settled = rewrites.length === 0;
   while (!settled && rounds < (options.maxRounds ?? DEFAULT_MAX_ROUNDS)) {
     rounds += 1;
-    const next = round(model, rewrites, limits, counts);
+    const next = round(model, rewrites, limits, counts, options.keep);
     settled = next === model;
     model = next;
   }
@@ -75,10 +78,16 @@ export function nodeCount(graph: Graph): number {
 }
 
 /** The same model when nothing applied. */
-function round(source: Model, rewrites: readonly Rewrite[], limits: Limits, counts: Map<string, number>): Model {
+function round(
+  source: Model,
+  rewrites: readonly Rewrite[],
+  limits: Limits,
+  counts: Map<string, number>,
+  keep: Keep | undefined,
+): Model {
   const facts = new Facts(source);
   const rewritten = mapGraphs(source, (graph, context) => {
-    const site = new Site(new GraphEditor(graph, context.outer), facts, context.outer, limits);
+    const site = new Site(new GraphEditor(graph, context.outer, keep), facts, context.outer, limits);
     let here = 0;
     for (const rewrite of rewrites) {
       const count = rewrite.apply(site);

@@ -4,7 +4,15 @@
  * another engine or a later pass reads, and can be held to results that are equal bit for bit.
  */
 import { fail, hasCode, type PassSpec } from '@slipway/core';
-import { isExternal, type Model, simplify, type Simplified, type SimplifyOptions } from '@slipway/onnx';
+import {
+  isExternal,
+  type Keep,
+  type Model,
+  simplify,
+  type Simplified,
+  type SimplifyOptions,
+  spillTo,
+} from '@slipway/onnx';
 import type { Pass } from '../pass.ts';
 import { plural } from './describe.ts';
 
@@ -25,7 +33,7 @@ export const simplifyPass: Pass<Spec> = {
   apply: (model, spec, context) =>
     Promise.resolve().then(() => {
       context.signal.throwIfAborted();
-      const result = attempt(model, spec);
+      const result = attempt(model, spec, spillTo(context.workDirectory));
       return { model: result.model, notes: notesOf(model, spec, result) };
     }),
 };
@@ -49,10 +57,11 @@ function notesOf(model: Model, spec: Spec, result: Simplified): string[] {
   return notes;
 }
 
-function attempt(model: Model, spec: Spec): Simplified {
+function attempt(model: Model, spec: Spec, keep: Keep): Simplified {
   const options: SimplifyOptions = {
     exact: spec.exact ?? false,
     skip: spec.skip ?? [],
+    keep,
     inputShapes: new Map(Object.entries(spec.inputShapes ?? {})),
     ...(spec.maxFoldedBytes === undefined ? {} : { maxFoldedBytes: spec.maxFoldedBytes }),
   };

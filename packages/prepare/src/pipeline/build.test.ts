@@ -57,6 +57,26 @@ describe('build', () => {
     expect(await releases()).toBe(1);
   });
 
+  it('keeps nothing of what passes put into their directories while they worked', async () => {
+    const left: string[][] = [];
+    const config = project.config({
+      recipe: [quantize.static()],
+      data: { calibration: 'calibration.npz', evaluation: 'evaluation.npz' },
+    });
+    const { report } = await build(config, {
+      progress: ({ stage }) => {
+        if (stage !== 'evaluate') return;
+        const all = readdirSync(inside('cache', 'tmp'), { recursive: true, encoding: 'utf8' });
+        // Those of candidates, as they are put together, are called model.onnx.
+        left.push(all.filter((file) => file.endsWith('.onnx') && path.basename(file) !== 'model.onnx'));
+      },
+    });
+    expect(report.candidates[1]!.passes).toEqual([{ pass: 'quantize.static' }]);
+    expect(report.candidates[1]!.metrics[0]!.value).not.toBeNull();
+    expect(left.length).toBeGreaterThan(0);
+    expect(left.flat()).toEqual([]);
+  });
+
   it('takes names of the source in every pass of a recipe, whatever was fused before', async () => {
     const model = buildModel((b) => {
       b.input('x', 'float32', ['rows', 16]);

@@ -12,6 +12,7 @@ import {
   type StepReport,
 } from '@slipway/core';
 import { hostFacts } from '@slipway/runtime';
+import { rm } from 'node:fs/promises';
 import type { Imported } from '../import/import.ts';
 import type { Pass } from '../pass.ts';
 import { PASSES } from '../passes/index.ts';
@@ -106,26 +107,32 @@ export async function applyPass(
   };
   const { value, directory } = await cache.stage('pass', material, async (into) => {
     let calibrated = false;
-    const result = await pass.apply(await loadModel(made.directory), spec, {
-      source: source === null ? null : await loadModel(source.directory),
-      get calibration() {
-        calibrated = true;
-        return calibration;
-      },
-      runModel: (file, batches, own) => runModel(file, batches, { session: { ...session, ...own }, log, signal }),
-      workDirectory: await cache.scratch(),
-      seed: config.seed,
-      signal,
-      log,
-    });
-    const saved = await saveModel(result.model, into);
-    return {
-      files: saved.files,
-      digest: saved.digest,
-      notes: result.notes,
-      calibrated,
-      requires: result.requires ?? null,
-    };
+    const workDirectory = await cache.scratch();
+    try {
+      const result = await pass.apply(await loadModel(made.directory), spec, {
+        source: source === null ? null : await loadModel(source.directory),
+        get calibration() {
+          calibrated = true;
+          return calibration;
+        },
+        runModel: (file, batches, own) => runModel(file, batches, { session: { ...session, ...own }, log, signal }),
+        workDirectory,
+        seed: config.seed,
+        signal,
+        log,
+      });
+      // Constants of the result may still be in a file of the work directory.
+      const saved = await saveModel(result.model, into);
+      return {
+        files: saved.files,
+        digest: saved.digest,
+        notes: result.notes,
+        calibrated,
+        requires: result.requires ?? null,
+      };
+    } finally {
+      await rm(workDirectory, { recursive: true, force: true });
+    }
   });
   const { files, digest, notes, calibrated, requires } = value;
   if (digest === made.model.digest && passesMustChange(name)) {

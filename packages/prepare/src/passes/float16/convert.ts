@@ -77,7 +77,7 @@ export function convert(
     (editor) => {
       for (const node of editor.nodes) if (state.idle.has(node)) editor.bypass(node);
     },
-    (node) => state.idle.has(node),
+    { concerned: (node) => state.idle.has(node) },
   );
   return { ...state.result, model: converted, types: scope.dtypes };
 }

@@ -6,7 +6,7 @@
  * becomes a node only where that cannot be done.
  */
 import { fail, type PassSpec } from '@slipway/core';
-import { createNode, describeNode, GraphEditor, type Model, type Node, withModel } from '@slipway/onnx';
+import { createNode, describeNode, GraphEditor, type Model, type Node, spillTo, withModel } from '@slipway/onnx';
 import type { Pass } from '../../pass.ts';
 import { channelStatistics } from '../calibrate/channels.ts';
 import { type Reader, replaceConstant, scaledWeight } from '../channel-scale/consume.ts';
@@ -43,7 +43,8 @@ export const smoothPass: Pass<Spec> = {
   async apply(model, spec, context) {
     const { pass, alpha = 'search' } = spec;
     const excluded = exclusion(pass, spec, model, context.source);
-    const { model: start, origins, raisedFrom } = preparedForQuantization(pass, model);
+    const keep = spillTo(context.workDirectory);
+    const { model: start, origins, raisedFrom } = preparedForQuantization(pass, model, undefined, keep);
     const isExcluded = (node: Node): boolean =>
       excluded.has(node, ...node.inputs.flatMap((name) => [name, ...(origins.get(name) ?? [])]));
     const groups = groupsOf(start.graph, isExcluded);
@@ -60,7 +61,7 @@ export const smoothPass: Pass<Spec> = {
         ? await searchAlphas(pass, start, groups, statistics, folds, context)
         : new Map(groups.map((group) => [group, alpha]));
 
-    const editor = new GraphEditor(start.graph);
+    const editor = new GraphEditor(start.graph, [], keep);
     const smoothed: { readonly group: Group; readonly alpha: number; readonly inserted: boolean }[] = [];
     for (const group of groups) {
       const chosen = alphas.get(group) ?? null;

@@ -147,14 +147,19 @@ export function dequantize(blocks: Blocks): Float32Array {
 
 /** ‖W − Ŵ‖ / ‖W‖; 0 for a matrix of zeros that came back as zeros. */
 export function relativeError(values: Float32Array, blocks: Blocks): number {
-  const back = dequantize(blocks);
+  const { codes, scales, zeroPoints } = blocks;
   let error = 0;
   let energy = 0;
-  for (let i = 0; i < values.length; i++) {
-    const value = values[i] ?? 0;
-    const difference = value - (back[i] ?? 0);
-    error += difference * difference;
-    energy += value * value;
-  }
+  // As `dequantize` has it, without a second matrix.
+  forEachBlock(blocks, (from, to, block) => {
+    const scale = scales[block] ?? 0;
+    const zero = zeroPoints[block] ?? 0;
+    for (let i = from; i < to; i++) {
+      const value = values[i] ?? 0;
+      const difference = value - Math.fround(((codes[i] ?? 0) - zero) * scale);
+      error += difference * difference;
+      energy += value * value;
+    }
+  });
   return error === 0 ? 0 : Math.sqrt(error / energy);
 }

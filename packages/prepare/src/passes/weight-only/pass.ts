@@ -3,7 +3,8 @@
  * a scale; activations stay float. For transformers, whose weights are most of the file and whose speed, a row at a time, is that of
  * reading them.
  *
- * Weights are read, quantized and let go one at a time, so a model of several gigabytes needs memory for its largest matrix.
+ * Weights are read, quantized and let go one at a time, and large codes are kept in a file, so a model of several gigabytes needs
+ * memory for its largest matrix.
  * A weight that would not become smaller is left alone, and so is one that something else reads as floats.
  */
 import { fail } from '@slipway/core';
@@ -12,8 +13,10 @@ import {
   type Graph,
   inferShapes,
   type Initializer,
+  type Keep,
   MS_DOMAIN,
   type Model,
+  spillTo,
   withOpset,
 } from '@slipway/onnx';
 import type { Pass, PassContext, PassResult } from '../../pass.ts';
@@ -59,12 +62,13 @@ export const weightsPass: Pass<WeightsSpec> = {
   async apply(model, spec, context): Promise<PassResult> {
     const { pass } = spec;
     const settings = settingsOf(spec, model, context.source);
-    const start = prepareModel(pass, model, settings);
+    const spill = spillTo(context.workDirectory);
+    const start = prepareModel(pass, model, settings, spill);
     const plan = planFor(spec, settings, model, context.source, start);
     if (plan.targets.length === 0) throw fail('PASS_NOT_APPLICABLE', { pass, problem: nothing(plan) });
 
     const unique = namer(start.model);
-    const chosen = await chooseAll(start.model, plan, spec, settings, context, unique);
+    const chosen = await chooseAll(start.model, plan, spec, settings, context, { unique, spill });
     const replacements = plan.targets.map((target) => ({ target, stored: chosen.storedFor(target) }));
     const rewrite = (accuracyLevel: number): Model => {
       const options = { format: settings.format, accuracyLevel, unique };
@@ -105,7 +109,7 @@ async function chooseAll(
   { pass }: WeightsSpec,
   settings: Settings,
   context: PassContext,
-  unique: (base: string) => string,
+  { unique, spill }: { readonly unique: (base: string) => string; readonly spill: Keep },
 ): Promise<Choices> {
   const { observed, ambiguous } = splitByNeed(plan.targets);
   // Before any work, so that missing rows are known at once.
@@ -116,7 +120,8 @@ async function chooseAll(
   const known = ({ weight, home, key }: Target): Stored | undefined =>
     stored.get(weight)?.find((each) => each.home === home && each.key === key)?.stored;
   const keep = (target: Target, blocks: Blocks): void => {
-    const entry = { home: target.home, key: target.key, stored: storeBlocks(target, blocks, settings.format, unique) };
+    const made = storeBlocks(target, blocks, settings.format, unique, spill);
+    const entry = { home: target.home, key: target.key, stored: made };
     stored.set(target.weight, [...(stored.get(target.weight) ?? []), entry]);
   };
   const waiting = new Set(observed);

@@ -1,6 +1,14 @@
 /** The model as this pass works on it: constants are initializers in every graph, and the operator set can hold the codes. */
 import { fail, hasCode, type PassName } from '@slipway/core';
-import { dropInitializerInputs, editGraphs, type Model, opsetOf, upgradeOpset } from '@slipway/onnx';
+import {
+  dropInitializerInputs,
+  editGraphs,
+  type GraphEditor,
+  type Keep,
+  type Model,
+  opsetOf,
+  upgradeOpset,
+} from '@slipway/onnx';
 import { foldConstants, type Origins } from '../fold.ts';
 import type { Settings } from './settings.ts';
 
@@ -17,12 +25,16 @@ const BLOCKED_OPSET = 21;
 /** The first with tensors of 2 bits. */
 const TWO_BITS_OPSET = 25;
 
-/** @throws PASS_NOT_APPLICABLE when the format needs a newer operator set than the model can be raised to */
-export function prepareModel(pass: PassName, model: Model, { format, twoBits }: Settings): PreparedModel {
+/**
+ * @param keep where large constants go that are made on the way
+ * @throws PASS_NOT_APPLICABLE when the format needs a newer operator set than the model can be raised to
+ */
+export function prepareModel(pass: PassName, model: Model, { format, twoBits }: Settings, keep?: Keep): PreparedModel {
   const origins = new Map<string, readonly string[]>();
-  const folded = editGraphs(dropInitializerInputs(model), (editor) => {
+  const edit = (editor: GraphEditor): void => {
     for (const [name, from] of foldConstants(editor)) origins.set(name, from);
-  });
+  };
+  const folded = editGraphs(dropInitializerInputs(model), edit, { keep });
   const before = opsetOf(folded);
   if (format === 'matmulnbits') return { model: folded, origins, raisedFrom: null, raisedTo: before };
   const target = twoBits ? TWO_BITS_OPSET : BLOCKED_OPSET;

@@ -1,6 +1,6 @@
 /** The initializers of a quantized weight, in the layout its operator reads. */
 import { numbersToFloat16 } from '@slipway/core';
-import { createInitializer, type Initializer, type OnnxDType } from '@slipway/onnx';
+import { createInitializer, type Initializer, type Keep, type OnnxDType } from '@slipway/onnx';
 import { type Blocks, blocksPerRow, middleCode } from './blocks.ts';
 import { packForMatMul, packRows, packZeroPoints, transposeInto } from './pack.ts';
 import type { Target } from './judge.ts';
@@ -15,12 +15,16 @@ export interface Stored {
   readonly initializers: readonly Initializer[];
 }
 
-/** @param unique a name that nothing in the model has, like the one given */
+/**
+ * @param unique a name that nothing in the model has, like the one given
+ * @param spill where what is large goes
+ */
 export function storeBlocks(
   { kind, weight }: Target,
   blocks: Blocks,
   format: Settings['format'],
   unique: (base: string) => string,
+  spill: Keep,
 ): Stored {
   const layout =
     format === 'dequantize'
@@ -31,7 +35,7 @@ export function storeBlocks(
         ? matMulTensors(blocks)
         : gatherTensors(blocks);
   const make = (suffix: string, { dtype, dims, bytes }: Raw): Initializer =>
-    createInitializer(unique(`${weight.name}_${suffix}`), dtype, dims, bytes);
+    spill(createInitializer(unique(`${weight.name}_${suffix}`), dtype, dims, bytes));
   const codes = make(`q${blocks.bits}`, layout.codes);
   const scales = make('scales', layout.scales);
   const zeroPoints = blocks.symmetric ? null : make('zero_points', layout.zeroPoints);
