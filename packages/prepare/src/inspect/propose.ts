@@ -128,6 +128,18 @@ const RECIPES: Readonly<Record<PassName, Recipe>> = {
     why: '8-bit weights and activations: a quarter of the size, often fastest.',
     until: 'Needs data.calibration.',
   },
+  'quantize.smooth': {
+    name: 'int8-smooth',
+    code: 'quantize.smooth(), quantize.static()',
+    why: 'The same, with outlier channels of activations shared with the weights first: for transformers that lose accuracy.',
+    until: 'Needs data.calibration.',
+  },
+  'quantize.equalise': {
+    name: 'int8-equalised',
+    code: 'quantize.equalise(), quantize.static({ perChannel: false })',
+    why: 'One scale per weight, with channels balanced between layers first: for targets without scales per channel.',
+    until: 'Needs data.calibration.',
+  },
   'quantize.weights': {
     name: 'int4-weights',
     code: 'quantize.weights()',
@@ -150,18 +162,6 @@ const RECIPES: Readonly<Record<PassName, Recipe>> = {
     code: 'precision.bfloat16()',
     why: 'Weights in bfloat16: half the size without the narrow range of float16.',
     until: 'No faster on a CPU.',
-  },
-  'quantize.smooth': {
-    name: 'int8-smooth',
-    code: 'quantize.smooth(), quantize.static()',
-    why: 'The same, with outlier channels of activations shared with the weights first: for transformers that lose accuracy in 8 bits.',
-    until: 'Needs data.calibration.',
-  },
-  'quantize.equalise': {
-    name: 'int8-equalised',
-    code: 'quantize.equalise(), quantize.static({ perChannel: false })',
-    why: 'One scale per weight, with channels balanced between layers first: for targets without scales per channel.',
-    until: 'Needs data.calibration.',
   },
 };
 

@@ -6,7 +6,7 @@
  * placement of the pairs that their compilers fuse (TensorRT), or no float anywhere (Qualcomm's QNN).
  * `host` is resolved to one of the others before a pass runs, so that lineage and cache say what was really chosen.
  */
-import { fail, type PassOptions, type PassSpec } from '@slipway/core';
+import { fail, type PassName, type PassOptions, type PassSpec } from '@slipway/core';
 
 type Options = PassOptions<'quantize.static'>;
 type Preset = NonNullable<Options['preset']>;
@@ -31,10 +31,10 @@ const PRESETS: Readonly<Record<Exclude<Preset, 'host'>, PresetOptions>> = {
 };
 
 /** @throws PASS_NOT_APPLICABLE for `host`, which only the build can resolve */
-export function presetOptions(preset: Preset | undefined): PresetOptions {
+export function presetOptions(pass: PassName, preset: Preset | undefined): PresetOptions {
   if (preset === 'host') {
     const problem = 'the preset "host" stands for one of the others, and nobody said which: name it';
-    throw fail('PASS_NOT_APPLICABLE', { pass: 'quantize.static', problem });
+    throw fail('PASS_NOT_APPLICABLE', { pass, problem });
   }
   return preset === undefined ? CPU : PRESETS[preset];
 }

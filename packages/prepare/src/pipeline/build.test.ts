@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import { batching, openStore, prune, quantize, search, simplify, tensor, writeNpz } from '@slipway/core';
+import { batching, openStore, precision, prune, quantize, search, simplify, tensor, writeNpz } from '@slipway/core';
 import { buildModel, writeModelFile } from '@slipway/onnx';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { uniform } from '../passes/testing/run.ts';
@@ -75,6 +75,18 @@ describe('build', () => {
     expect(report.candidates[1]!.metrics[0]!.value).not.toBeNull();
     expect(left.length).toBeGreaterThan(0);
     expect(left.flat()).toEqual([]);
+  });
+
+  it('measures a model that takes float16 on rows in float32, and releases it with inputs of its own', async () => {
+    const half = [precision.float16({ keepIo: false })];
+    const { release, report } = await build(project.config({ recipe: half, gates: { sqnrDb: 40 } }));
+    const [, candidate] = report.candidates;
+    expect(candidate).toMatchObject({ verdict: 'winner', parity: { rows: 200 } });
+    expect(candidate!.latency!.p50Ms).toBeGreaterThan(0);
+    expect(release!.manifest.signature).toMatchObject({
+      inputs: [{ dtype: 'float16' }],
+      outputs: [{ dtype: 'float16' }],
+    });
   });
 
   it('takes names of the source in every pass of a recipe, whatever was fused before', async () => {

@@ -16,7 +16,7 @@ import { rm } from 'node:fs/promises';
 import type { Imported } from '../import/import.ts';
 import type { Pass } from '../pass.ts';
 import { PASSES } from '../passes/index.ts';
-import { resolvePreset } from '../passes/static/presets.ts';
+import { resolvePreset } from '../passes/presets.ts';
 import type { BuildContext } from './context.ts';
 import { loadModel, type ModelFiles, saveModel } from './model-files.ts';
 import { runModel } from './runners.ts';

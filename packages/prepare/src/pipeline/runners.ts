@@ -1,5 +1,8 @@
-/** Runners of a build: started when first asked for, and all ended however the work ends. */
-import type { Logger, Tensors } from '@slipway/core';
+/**
+ * Runners of a build: started when first asked for, and all ended however the work ends. They take rows in the types of the
+ * source: a candidate may have inputs of its own (float16 with `keepIo: false`), and the rows are what it is compared on.
+ */
+import { castTensor, type Logger, type Signature, type Tensors } from '@slipway/core';
 import { type Runner, type SessionOptions, startRunner } from '@slipway/runtime';
 
 export interface Runners extends AsyncDisposable {
@@ -14,7 +17,7 @@ export function openRunners(session: Partial<SessionOptions>, log: Logger, signa
       signal.throwIfAborted();
       const known = started.get(path);
       if (known !== undefined) return known;
-      const runner = startRunner({ model, path, session, logger: log });
+      const runner = startRunner({ model, path, session, logger: log }).then(takingAnyFloat);
       // Whoever asked sees the failure; the copy kept for the end must not be an unhandled one.
       runner.catch(() => undefined);
       started.set(path, runner);
@@ -27,6 +30,26 @@ export function openRunners(session: Partial<SessionOptions>, log: Logger, signa
     },
   };
 }
+
+/**
+ * Inputs in the types that a model takes.
+ * @throws TENSOR_INVALID naming the first value that the type cannot hold: 1e6 is no float16
+ */
+export function inputsFor({ inputs: specs }: Signature, inputs: Tensors): Tensors {
+  const entries = Object.entries(inputs).map(([name, value]) => {
+    const wanted = specs.find((spec) => spec.name === name)?.dtype ?? value.dtype;
+    const cast = wanted.startsWith('float') && value.dtype.startsWith('float');
+    return [name, cast ? castTensor(value, wanted, `input "${name}"`) : value] as const;
+  });
+  return Object.fromEntries(entries);
+}
+
+/** The cast is not in the times that `measure` gives: those are taken in the runner. */
+const takingAnyFloat = (runner: Runner): Runner => ({
+  ...runner,
+  run: async (inputs) => runner.run(inputsFor(runner.signature, inputs)),
+  measure: async (inputs, options) => runner.measure(inputsFor(runner.signature, inputs), options),
+});
 
 /** What passes see of all this: the outputs of a model file over batches of inputs, in order. */
 export async function* runModel(
@@ -42,7 +65,8 @@ export async function* runModel(
 ): AsyncGenerator<Tensors> {
   const { name = 'calibration', session, log, signal } = options;
   signal.throwIfAborted();
-  const runner = await startRunner({ model: name, path: file, session, golden: false, logger: log });
+  const started = await startRunner({ model: name, path: file, session, golden: false, logger: log });
+  const runner = takingAnyFloat(started);
   try {
     for (const batch of batches) {
       signal.throwIfAborted();

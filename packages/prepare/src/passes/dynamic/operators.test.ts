@@ -179,14 +179,22 @@ describe('com.microsoft.Attention', () => {
   });
 });
 
-it('uses 7 bits when told to', async () => {
+it.each([
+  [{ reduceRange: true }, 64],
+  [{ preset: 'avx2' }, 64],
+  [{ preset: 'vnni' }, 127],
+  [{ preset: 'avx2', reduceRange: false }, 127],
+] as const)('uses 7 bits when told to, or where the processor of the preset needs it: %j', async (options, largest) => {
   const source = model((b) => {
     b.output(b.op('MatMul', [b.input('x', 'float32', [2, 8]), b.floats('W', [8, 4], uniform(32, 1))]), 'float32', null);
   });
-  const { model: quantized, error } = await quantize(source, { x: floats([2, 8], 3) }, { reduceRange: true });
+  const { model: quantized, notes, error } = await quantize(source, { x: floats([2, 8], 3) }, options);
   const stored = quantized.graph.initializers.get('W_quantized')?.data;
   const values = stored?.kind === 'raw' ? new Int8Array(stored.bytes) : new Int8Array();
   expect(values.length).toBe(32);
-  expect(Math.max(...values.map(Math.abs))).toBe(64);
+  expect(Math.max(...values.map(Math.abs))).toBe(largest);
   expect(error).toBeLessThan(0.03);
+  const said =
+    'preset' in options ? [`Preset ${options.preset}: weights of ${largest === 64 ? '7 bits of 8' : '8 bits'}.`] : [];
+  expect(notes.filter((note) => note.startsWith('Preset'))).toEqual(said);
 });

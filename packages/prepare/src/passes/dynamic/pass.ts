@@ -12,8 +12,8 @@ import type { Pass, PassResult } from '../../pass.ts';
 import { listNames, plural } from '../describe.ts';
 import { type Exclusion, exclusion } from '../exclude.ts';
 import { assessing, constantBytes, preparedForQuantization, QUANTIZATION_OPSET } from '../prepared.ts';
+import { presetOptions } from '../presets.ts';
 import { type DynamicOptions, emitDynamic, type Outcome } from './emit.ts';
-import { presetOptions } from '../static/presets.ts';
 import { planDynamic, type Target } from './plan.ts';
 
 type Spec = Extract<PassSpec, { pass: 'quantize.dynamic' }>;
@@ -29,7 +29,7 @@ const DEFAULTS = {
 
 export const dynamicPass: Pass<Spec> = {
   name: 'quantize.dynamic',
-  version: 3,
+  version: 4,
 
   assess: assessing((model) => {
     const { graph } = preparedForQuantization('quantize.dynamic', model).model;
@@ -50,9 +50,10 @@ export const dynamicPass: Pass<Spec> = {
     const keep = spillTo(context.workDirectory);
     const excluded = exclusion(pass, spec, model, context.source);
     const { model: start, origins, raisedFrom } = preparedForQuantization(pass, model, QUANTIZATION_OPSET, keep);
+    const reduceRange = spec.reduceRange ?? presetOptions(pass, spec.preset).reduceRange ?? DEFAULTS.reduceRange;
     const { graph, outcome } = emitDynamic(start.graph, keep, {
       perChannel: spec.perChannel ?? DEFAULTS.perChannel,
-      reduceRange: spec.reduceRange ?? presetOptions(spec.preset).reduceRange ?? DEFAULTS.reduceRange,
+      reduceRange,
       convolutions: spec.convolutions ?? DEFAULTS.convolutions,
       isExcluded: ({ node, weights }) => isExcluded(excluded, node, weights, origins),
       pause: () => context.signal.throwIfAborted(),
@@ -66,6 +67,9 @@ export const dynamicPass: Pass<Spec> = {
     const result = withModel(start, { graph, opsets });
 
     const notes = describe(model, result, outcome.done);
+    if (spec.preset !== undefined) {
+      notes.push(`Preset ${spec.preset}: weights of ${reduceRange ? '7 bits of 8' : '8 bits'}.`);
+    }
     if (outcome.done.some(({ kind }) => kind !== 'embedding')) notes.push(NEIGHBOURS);
     if (outcome.excluded.length > 0) {
       notes.push(`Left alone because excluded: ${listNames(outcome.excluded.map(describeNode))}.`);

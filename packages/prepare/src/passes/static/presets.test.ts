@@ -6,7 +6,7 @@ import { dump } from '../testing/dump.ts';
 import { attention, cnn } from '../testing/quantizable.ts';
 import { datasetOf, floats, relativeError, runModel, uniform } from '../testing/run.ts';
 import { staticPass } from './pass.ts';
-import { presetForFlags, resolvePreset } from './presets.ts';
+import { presetForFlags, resolvePreset } from '../presets.ts';
 
 type Options = Partial<Parameters<typeof staticPass.apply>[1]>;
 

@@ -8,7 +8,7 @@
 import { fail, type PassOptions } from '@slipway/core';
 import type { QuantizedDType } from '../affine.ts';
 import { QUANTIZATION_OPSET } from '../prepared.ts';
-import { type Placement, presetOptions } from './presets.ts';
+import { type Placement, presetOptions } from '../presets.ts';
 
 export interface Scheme {
   readonly placement: Placement;
@@ -27,7 +27,7 @@ const NARROW_AND_WIDE_OPSET = 21;
 
 /** @throws PASS_NOT_APPLICABLE for what cannot run, or makes no sense */
 export function schemeOf(options: PassOptions<'quantize.static'>): Scheme {
-  const preset = presetOptions(options.preset);
+  const preset = presetOptions('quantize.static', options.preset);
   const scheme: Scheme = {
     placement: preset.placement,
     format: options.format ?? 'qdq',
