@@ -70,6 +70,22 @@ describe('choose', () => {
     expect(reason(slow)).toBe('passed, but is 2.0× slower than source');
   });
 
+  it('is not kept from a faster one by a noisy one with a lower median', () => {
+    const fast = contender({ name: 'fast', ratio: 0.8, bytes: 100 });
+    const [low, high] = [0.5, 1.4];
+    const wild = Float64Array.from({ length: 15 }, (_, round) => (round % 2 === 0 ? low : high));
+    const { report } = contender({ name: 'noisy', ratio: 0.5, bytes: 100 });
+    const noisy: Contender = {
+      ...fast,
+      report: { ...report, latency: { ...report.latency!, versusSource: { ratio: 0.79, low: 0.6, high: 1.1 } } },
+      relative: wild,
+    };
+    const passed = [source, noisy, fast];
+    const winner = choose('latency', passed, 0);
+    expect(named(winner)).toBe('fast');
+    expect(judge('latency', noisy, { source, winner, passed }, 0).reason).toMatch(/not distinguishable from source/);
+  });
+
   it('chooses by size exactly, and by compressed size among equals', () => {
     const small = contender({ name: 'small', ratio: 3, bytes: 40 });
     const sparse = contender({ name: 'sparse', ratio: 1, bytes: 100, compressed: 60 });

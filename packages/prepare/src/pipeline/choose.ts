@@ -70,10 +70,10 @@ const OF_TIME: Readonly<Record<Difference, 'better' | 'worse' | 'same'>> = {
   indistinguishable: 'same',
 };
 
-/** Smaller is better, for putting equals in an order. */
+/** Smaller is better, for putting candidates in an order. Of times the paired ratio: a median of all calls keeps the noise of its rounds. */
 function figure(objective: Objective, { report }: Contender): number {
   if (objective === 'size') return report.size?.bytes ?? Infinity;
-  if (objective === 'latency') return report.latency?.p50Ms ?? Infinity;
+  if (objective === 'latency') return report.latency?.versusSource?.ratio ?? report.latency?.p50Ms ?? Infinity;
   const metric = primaryOf(report);
   const value = metric?.value?.value ?? Number.NaN;
   if (Number.isNaN(value)) return Infinity;
@@ -87,16 +87,25 @@ export function isMeasured(objective: Objective, contender: Contender): boolean 
 
 /** The best of those that passed, or null. */
 export function choose(objective: Objective, passed: readonly Contender[], seed: number): Contender | null {
-  const [best] = [...passed].sort((a, b) => figure(objective, a) - figure(objective, b) || bytesOf(a) - bytesOf(b));
-  if (best === undefined) return null;
   const source = passed.find(({ report }) => report.name === SOURCE_CANDIDATE);
   if (source !== undefined) {
-    if (compare(objective, best, source, seed) === 'better') return best;
-    return batchableEqual(objective, passed, source, seed) ?? source;
+    // Only what is shown to be better: the best figure of all may be that of a noisy candidate, which shows nothing.
+    const better = passed.filter((one) => one !== source && compare(objective, one, source, seed) === 'better');
+    return best(objective, better) ?? batchableEqual(objective, passed, source, seed) ?? source;
   }
+  const first = best(objective, passed);
+  if (first === null) return null;
   // Among candidates that cannot be told apart, the smaller one costs less to move and keep.
-  const equals = passed.filter((other) => other === best || compare(objective, other, best, seed) === 'same');
-  return equals.reduce((least, other) => (bytesOf(other) < bytesOf(least) ? other : least), best);
+  const equals = passed.filter((other) => other === first || compare(objective, other, first, seed) === 'same');
+  return equals.reduce((least, other) => (bytesOf(other) < bytesOf(least) ? other : least), first);
+}
+
+/** The one with the best figure; of equals, the one that takes less to download. */
+function best(objective: Objective, contenders: readonly Contender[]): Contender | null {
+  const [first] = [...contenders].sort(
+    (a, b) => figure(objective, a) - figure(objective, b) || bytesOf(a) - bytesOf(b),
+  );
+  return first ?? null;
 }
 
 /**
