@@ -11,6 +11,7 @@ import {
 import type { Imported } from '../import/import.ts';
 import { generateRows } from '../validate/generated.ts';
 import type { Metric } from '../validate/metric.ts';
+import { identityOf } from '../validate/metrics/custom.ts';
 import { createMetric } from '../validate/metrics/index.ts';
 import { type Slice, slicesOf } from '../validate/slices.ts';
 import type { BuildContext } from './context.ts';
@@ -33,7 +34,7 @@ export interface BuildData {
   readonly output: string;
 }
 
-/** @throws DATA_FORMAT, DATA_MISMATCH, DATA_EMPTY, DATA_OVERLAP, FILE_NOT_FOUND, FILE_UNREADABLE */
+/** @throws DATA_FORMAT, DATA_MISMATCH, DATA_EMPTY, DATA_OVERLAP, CONFIG_INVALID, METRIC_FAILED, FILE_NOT_FOUND, FILE_UNREADABLE */
 export async function loadData({ signature }: Imported, { config, tell }: BuildContext): Promise<BuildData> {
   tell('data', null, 'reading data', 0);
   const sources = config.data;
@@ -60,6 +61,8 @@ export async function loadData({ signature }: Imported, { config, tell }: BuildC
     specs.length === 0 ? [] : slicesOf(evaluation, { wanted: sources.slices, group: sources.group, names });
   const metrics = specs.map((spec) => createMetric(spec, { output, names }));
   checkMetricGates(config, metrics, slices);
+  // A function that is not there is found now, and not after the passes.
+  await Promise.all(specs.map(identityOf));
   tell('data', null, `${rowCount} rows`, 1);
   return {
     calibration,

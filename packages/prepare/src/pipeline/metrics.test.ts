@@ -114,6 +114,27 @@ describe('what cannot be measured is said before anything runs', () => {
       'gates.metrics: "f1" is not measured (data.metric: accuracy)',
     ],
     [
+      'a gate on a metric where none is measured',
+      { data: {}, gates: { drop: 0.01 } },
+      'gates.drop: no metric is measured: give evaluation rows with labels',
+    ],
+    ['a drop in percent', { gates: { drop: 1 } }, 'gates.drop: is 1, which nothing exceeds: accuracy is a share'],
+    [
+      'a bound in percent',
+      { gates: { metric: 97 } },
+      'gates.metric: is 97, which nothing reaches: accuracy is a share',
+    ],
+    [
+      'a bound in percent on another metric',
+      { ...metric(['log-loss', 'f1']), gates: { drop: 2, metrics: { 'f1-macro': { drop: 5 } } } },
+      'gates.metrics["f1-macro"].drop: is 5, which nothing exceeds',
+    ],
+    [
+      'a function of a metric that is not there',
+      metric(custom('own', 'own.ts')),
+      'own.ts cannot be loaded: no such file',
+    ],
+    [
       'a gate on slices of a metric that has none',
       { ...metric('f1'), gates: { slices: { drop: 0 } } },
       'gates.slices: there are no slices to protect: f1-macro has none here',

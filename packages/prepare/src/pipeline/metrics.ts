@@ -34,8 +34,20 @@ export function checkMetricGates(
   if (unknown !== undefined) {
     throw invalid(`gates.metrics: "${unknown}" is not measured (data.metric: ${known.join(', ') || 'none'})`);
   }
-  if (gates.slices === undefined) return;
   const [primary] = metrics;
+  const bounded = (['metric', 'drop'] as const).find((gate) => gates[gate] !== undefined);
+  if (bounded !== undefined && primary === undefined) {
+    throw invalid(
+      `gates.${bounded}: no metric is measured: give evaluation rows with labels, or data.metric; ${UNLABELLED}`,
+    );
+  }
+  for (const metric of metrics) {
+    const [own, place] =
+      metric === primary ? [gates, 'gates'] : [gates.metrics?.[metric.name], `gates.metrics["${metric.name}"]`];
+    const problem = own === undefined ? null : outOfRange(own, metric);
+    if (problem !== null) throw invalid(`${place}.${problem}`);
+  }
+  if (gates.slices === undefined) return;
   const own = slices.filter(({ by }) => by === 'group' || primary?.byClass === true);
   if (primary === undefined || own.length === 0) {
     const why = primary === undefined ? 'there is no metric' : `${primary.name} has none here`;
@@ -48,4 +60,18 @@ export function checkMetricGates(
       `gates.slices: no slice has ${least} rows (the largest ${largest}); give more rows, or lower gates.slices.rows`,
     );
   }
+}
+
+/** A share lies between 0 and 1: what is written as a percentage could never hold, or would hold for anything. */
+function outOfRange(
+  bounds: { readonly metric?: number | undefined; readonly drop?: number | undefined },
+  metric: Metric,
+): string | null {
+  if (metric.unit !== 'share') return null;
+  const hint = `${metric.name} is a share from 0 to 1, and 0.01 is one percentage point`;
+  if (bounds.metric !== undefined && bounds.metric > 1) {
+    return `metric: is ${bounds.metric}, which nothing reaches: ${hint}`;
+  }
+  if (bounds.drop !== undefined && bounds.drop >= 1) return `drop: is ${bounds.drop}, which nothing exceeds: ${hint}`;
+  return null;
 }

@@ -43,12 +43,26 @@ export function custom(name: string, spec: Spec): Metric {
   };
 }
 
-/** What the results of a metric depend on, for the cache: a function's text, or the content of its file. */
+/**
+ * What the results of a metric depend on, for the cache: a function's text, or the content of its file.
+ * @throws METRIC_FAILED when the file cannot be read
+ */
 export async function identityOf(spec: MetricSpec): Promise<unknown> {
   if (spec.metric !== 'custom') return spec;
   const from: Digest =
-    typeof spec.function === 'string' ? await digestOfFile(spec.function) : digestOf(spec.function.toString());
+    typeof spec.function === 'string'
+      ? await digestOfFunction(spec.name, spec.function)
+      : digestOf(spec.function.toString());
   return { ...spec, function: from };
+}
+
+async function digestOfFunction(metric: string, file: string): Promise<Digest> {
+  try {
+    return await digestOfFile(file);
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw failed(metric, `${file} cannot be loaded: ${missing ? 'no such file' : messageOf(error)}`, error);
+  }
 }
 
 const failed = (metric: string, problem: string, cause?: unknown): SlipwayError =>
