@@ -184,10 +184,6 @@ describe('build', () => {
       expect(candidate.parity!.rows).toBe(32);
       expect(candidate.notes.join()).toContain('accuracy was not measured');
     }
-    // A gate on what cannot be measured is not passed.
-    expect((await build(project.config({ data: {}, gates: { metric: 0.1 } }))).failure).toMatchObject({
-      code: 'GATE_FAILED',
-    });
   });
 });
 
@@ -205,6 +201,21 @@ describe('a model with a fixed batch', () => {
     } finally {
       fixed.remove();
     }
+  });
+});
+
+describe('a pass that fixes the batch', () => {
+  it('is measured on the same rows as the source, which takes any number', async () => {
+    const inputShapes = { x: [3, 16] };
+    const recipe = search({ fixed: [simplify({ inputShapes })] });
+    const { report } = await build(
+      project.config({ recipe, allow: ['slower'], measure: { batch: 3, iterations: 30 } }),
+    );
+    const [source, fixed] = report.candidates;
+    expect(fixed!.reason).not.toContain('shape');
+    expect(fixed!.metrics[0]!.value).toEqual(source!.metrics[0]!.value);
+    expect(fixed!.parity).toMatchObject({ rows: 200, maxAbsoluteError: 0 });
+    expect(fixed!.latency).not.toBeNull();
   });
 });
 

@@ -14,7 +14,7 @@ import {
   type Tensors,
 } from '@slipway/core';
 import type { Runner } from '@slipway/runtime';
-import { callSize } from '../validate/calls.ts';
+import { callSize, runRows } from '../validate/calls.ts';
 import type { Metric, Reader } from '../validate/metric.ts';
 import type { Bench } from './bench.ts';
 import { testMeanAbove } from './betting.ts';
@@ -75,7 +75,7 @@ async function* answers(
 ): AsyncGenerator<{ readonly row: number; readonly right: number }> {
   const dataset = data.evaluation;
   const order = permutation(total, context.config.seed);
-  // The source decides how many rows a call takes: passes only ever free what it fixes.
+  // The source decides how many rows a call takes.
   const size = callSize(source.signature, dataset);
   const together = size * Math.max(1, Math.floor(ROWS_IN_FLIGHT / size));
   let reader: Reader | null = null;
@@ -94,13 +94,14 @@ async function* answers(
 
 /** These rows through both models, as metrics see them. */
 export async function callOn(
-  runner: Pick<Runner, 'run'>,
-  source: Pick<Runner, 'run'>,
+  runner: Pick<Runner, 'run' | 'signature'>,
+  source: Pick<Runner, 'run' | 'signature'>,
   dataset: Dataset,
   indices: readonly number[],
 ): Promise<MetricCall> {
   const inputs = gather(dataset, indices);
-  const [outputs, reference] = await Promise.all([runner.run(inputs), source.run(inputs)]);
+  const count = indices.length;
+  const [outputs, reference] = await Promise.all([runRows(runner, inputs, count), runRows(source, inputs, count)]);
   const { labels } = dataset;
   return {
     inputs,

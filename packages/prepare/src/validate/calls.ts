@@ -11,6 +11,7 @@ import {
   rows,
   rowsOf,
   type Signature,
+  type Tensor,
   type Tensors,
 } from '@slipway/core';
 import type { Runner } from '@slipway/runtime';
@@ -57,8 +58,40 @@ export function* chunksOf(dataset: Dataset, size: number): Generator<Chunk> {
 }
 
 /** The outputs of all calls of a chunk. */
-export function runChunk(runner: Pick<Runner, 'run'>, chunk: Chunk): Promise<Tensors[]> {
-  return Promise.all(chunk.calls.map(({ inputs }) => runner.run(inputs)));
+export function runChunk(runner: Pick<Runner, 'run' | 'signature'>, chunk: Chunk): Promise<Tensors[]> {
+  return Promise.all(chunk.calls.map(({ inputs, rows }) => runRows(runner, inputs, rows)));
+}
+
+/**
+ * What a model answers on some rows, whatever number of them it takes: a pass may have fixed axis 0 (`inputShapes` of `simplify`)
+ * that the source leaves open. The rows then go in as many calls as that takes, the last one filled up with its last row.
+ */
+export async function runRows(
+  runner: Pick<Runner, 'run' | 'signature'>,
+  inputs: Tensors,
+  count: number,
+): Promise<Tensors> {
+  const fixed = fixedBatch(runner.signature);
+  if (fixed === null || fixed === count) return runner.run(inputs);
+  const part = (at: number): Tensors =>
+    mapTensors(inputs, (value) =>
+      at + fixed <= count
+        ? rows(value, at, at + fixed)
+        : concatRows(
+            Array.from({ length: fixed }, (_, i) => Math.min(at + i, count - 1)).map((row) =>
+              rows(value, row, row + 1),
+            ),
+          ),
+    );
+  const starts = Array.from({ length: Math.ceil(count / fixed) }, (_, i) => i * fixed);
+  const answers = await Promise.all(starts.map((at) => runner.run(part(at))));
+  return mapTensors(answers[0] ?? {}, (first, name) =>
+    rows(concatRows(answers.map((each) => each[name] ?? first)), 0, count),
+  );
+}
+
+function mapTensors(tensors: Tensors, change: (value: Tensor, name: string) => Tensor): Tensors {
+  return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, change(value, name)]));
 }
 
 /** `count` rows from `start` on as the inputs of one call, beginning again at the first row when there are no more. */
