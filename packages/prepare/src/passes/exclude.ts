@@ -33,15 +33,22 @@ export interface Exclusion {
 
 /**
  * @param source the model the recipe began with, null when that is `model`
+ * @param called what the user wrote instead of `exclude`, where a pass selects by another option
  * @throws PASS_NOT_APPLICABLE when an entry matches nothing in either, or is not a regular expression
  */
-export function exclusion(pass: PassName, selection: Selection, model: Model, source: Model | null = null): Exclusion {
+export function exclusion(
+  pass: PassName,
+  selection: Selection,
+  model: Model,
+  source: Model | null = null,
+  called = 'exclude',
+): Exclusion {
   const { exclude = [], only } = selection;
   if (exclude.length === 0 && only === undefined) return { has: () => false };
   const now = partsOf(model);
   const before = source === null ? null : { parts: partsOf(source), heirs: heirFinder(now) };
 
-  const handles = (option: 'exclude' | 'only', entries: readonly Selector[]): ReadonlySet<string> => {
+  const handles = (option: string, entries: readonly Selector[]): ReadonlySet<string> => {
     const all = new Set<string>();
     for (const entry of entries) {
       const refuse = (problem: string): Error =>
@@ -58,7 +65,7 @@ export function exclusion(pass: PassName, selection: Selection, model: Model, so
     }
     return all;
   };
-  const excluded = handles('exclude', exclude);
+  const excluded = handles(called, exclude);
   const chosen = only === undefined ? null : handles('only', only);
   return {
     has(...things) {

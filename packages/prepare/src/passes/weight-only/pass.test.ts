@@ -147,7 +147,7 @@ describe('what is left alone, and why', () => {
   it('what contradicts itself or names nothing', async () => {
     await expect(apply(layers(), { algorithm: 'hqq', symmetric: true })).rejects.toThrow('hqq optimizes zero points');
     await expect(apply(layers(), { layers: [{ match: 'heat', bits: 8 }] })).rejects.toThrow(
-      'the exclude pattern "heat" matches no node and no initializer, did you mean "head"?',
+      'the layers match pattern "heat" matches no node and no initializer, did you mean "head"?',
     );
     await expect(apply(layers(), { exclude: ['*'] })).rejects.toThrow(
       'everything it could store in few bits is excluded',

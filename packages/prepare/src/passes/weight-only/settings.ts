@@ -41,7 +41,7 @@ export function settingsOf(spec: WeightsSpec, model: Model, source: Model | null
     algorithm: spec.algorithm ?? 'rtn',
   };
   const overrides = (spec.layers ?? []).map(({ match, ...change }) => ({
-    selected: exclusion(spec.pass, { exclude: [match] }, model, source),
+    selected: exclusion(spec.pass, { exclude: [match] }, model, source, 'layers match'),
     change,
   }));
   const layer = (things: readonly (Node | string)[], from: LayerSettings): LayerSettings => {
