@@ -64,6 +64,21 @@ describe('the terminal table', () => {
     expect(text).toContain('latency → source, size → int8-dynamic, accuracy was not measured.');
   });
 
+  it('says which recipes are missing from the choice', () => {
+    const report = digitsReport();
+    const broken = (...names: string[]): string => {
+      const candidates = report.candidates.map((one) =>
+        names.includes(one.name) ? { ...one, verdict: 'error' as const, reason: 'why' } : one,
+      );
+      return renderReport({ ...report, candidates }, { width: 120, color: false });
+    };
+    expect(broken()).not.toContain('could not be made');
+    expect(broken('pruned')).toContain('1 of 3 recipes could not be made or run; the reasons are above.');
+    expect(broken('pruned', 'int8-static', 'int8-dynamic')).toContain(
+      'None of the 3 recipes could be made or run: what wins is the unchanged source.',
+    );
+  });
+
   it('says plainly that nothing was released', () => {
     const choices = { latency: null, size: null, accuracy: null };
     const text = renderReport({ ...digitsReport(), winner: null, release: null, choices }, { width: 80, color: false });

@@ -2,7 +2,7 @@
  * The report as a terminal table: a pure function of the report, the width and whether colour is wanted. Columns are dropped, least
  * important first, before anything is cut; reasons wrap under their candidate.
  */
-import type { CandidateReport, Report, Verdict } from '@slipway/core';
+import { type CandidateReport, type Report, SOURCE_CANDIDATE, type Verdict } from '@slipway/core';
 import { formatBytes, formatCount, formatCpu, formatMs } from './format.ts';
 import { formatEstimate, metricNotes, primaryOf } from './metrics.ts';
 import { stepNotes } from './steps.ts';
@@ -170,7 +170,10 @@ const MAX_NAMED = 4;
 
 function footer(report: Report, width: number, style: Style): string[] {
   const { latency, size, accuracy } = report.choices;
-  if (latency === null && size === null && accuracy === null) return [style.bad('Nothing was released.')];
+  const lost = unmade(report)
+    .flatMap((line) => wrap(line, width))
+    .map((line) => style.warn(line));
+  if (latency === null && size === null && accuracy === null) return [...lost, style.bad('Nothing was released.')];
   const choices = (['latency', 'size', 'accuracy'] as const).map((objective) => {
     const name = report.choices[objective];
     return name === null ? `${objective} was not measured` : `${objective} → ${name}`;
@@ -178,5 +181,19 @@ function footer(report: Report, width: number, style: Style): string[] {
   const differ = new Set([latency, size, accuracy].filter((name) => name !== null)).size > 1;
   const every = [latency, size, accuracy].includes(null) ? 'Every objective that was measured' : 'Every objective';
   const lead = differ ? 'The objective decides: ' : `${every} chooses the same: `;
-  return wrap(lead + choices.join(', ') + '.', width);
+  return [...lost, ...wrap(lead + choices.join(', ') + '.', width)];
+}
+
+/** Recipes that failed are rows of the table; that they are missing from the choice is easily overlooked there. */
+function unmade({ candidates, winner }: Report): string[] {
+  const recipes = candidates.filter(({ name }) => name !== SOURCE_CANDIDATE);
+  const count = recipes.filter(({ verdict }) => verdict === 'error').length;
+  if (count === 0) return [];
+  if (count < recipes.length) {
+    return [`${count} of ${recipes.length} recipes could not be made or run; the reasons are above.`];
+  }
+  const kept = winner === SOURCE_CANDIDATE ? ': what wins is the unchanged source' : '';
+  return [
+    `${count === 1 ? 'The recipe' : `None of the ${count} recipes`} could ${count === 1 ? 'not ' : ''}be made or run${kept}.`,
+  ];
 }
