@@ -87,15 +87,12 @@ export interface TensorError {
 
 /** The first node whose inputs are still close to those of the other model and whose output is not. */
 export interface Divergence {
-  readonly node: string;
-  readonly operator: string;
-  /** The output of the node at which it shows. */
+  /** In the order of the graph. Several, when the other model has no counterpart of what is between them; the last gives `tensor`. */
+  readonly nodes: readonly { readonly name: string; readonly operator: string }[];
   readonly tensor: string;
-  /** Of the worst of what the node computes from; null when that is nothing but inputs of the model and constants. */
+  /** Of the worst of what they compute from; null when that is nothing but inputs of the model and constants. */
   readonly before: TensorError | null;
   readonly after: TensorError;
-  /** Nodes between what was compared before and after: 1 when it is the node itself. */
-  readonly span: number;
   /** Tensors that both models have, among which it was looked for. */
   readonly tensors: number;
 }

@@ -1,10 +1,11 @@
 import path from 'node:path';
 import { prune } from '@slipway/core';
-import { buildModel, writeModelFile } from '@slipway/onnx';
+import { buildModel, readModelFile, writeModelFile } from '@slipway/onnx';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { build } from '../pipeline/build.ts';
 import { makeProject, type Project } from '../testing/projects.ts';
 import { type Difference, diffModels } from './diff.ts';
+import { withWeight } from '../validate/testing/corrupt.ts';
 import { textWidth } from '../report/text.ts';
 import { renderDifference } from './text.ts';
 
@@ -50,6 +51,25 @@ describe('comparing releases', () => {
     expect(trial!.parity.sqnrDb).toBeGreaterThan(3);
     expect(trial!.parity.sqnrDb).toBeLessThan(40);
     expect(trial!.p50Ms.before).toBeGreaterThan(0);
+  });
+
+  it('says at which node they part when the answers are far apart', async () => {
+    const model = await readModelFile(path.join(project.directory, 'model.onnx'));
+    for (const [file, change] of [
+      ['turned.onnx', (w: number) => 0 - w],
+      ['broken.onnx', () => NaN],
+    ] as const) {
+      await writeModelFile(path.join(project.directory, file), withWeight(model, 'w', change));
+    }
+    const difference = await diff('model.onnx', 'turned.onnx', true);
+    expect(difference.trial).toMatchObject({ divergence: { tensor: 'scores', before: null } });
+    expect(text(difference).replaceAll('\n', ' ')).toContain(
+      'Where they part: the second first diverges at node "MatMul_0" (MatMul): nothing but inputs and constants before it, SQNR -6.0 dB after it.',
+    );
+    await expect(diff('model.onnx', 'broken.onnx', true)).rejects.toMatchObject({
+      code: 'INFERENCE_FAILED',
+      message: expect.stringMatching(/"scores" is NaN .*; it first diverges at node "MatMul_0"/) as string,
+    });
   });
 
   it('makes up rows for files', async () => {

@@ -10,6 +10,7 @@ import {
   shortDigest,
 } from '../report/format.ts';
 import { formatValue } from '../report/metrics.ts';
+import { describeDivergence } from '../report/steps.ts';
 import type { TableOptions } from '../report/terminal.ts';
 import { pad, type Style, styles, textWidth, truncate, wrap } from '../report/text.ts';
 import { judgeRatio } from '../validate/compare.ts';
@@ -153,7 +154,7 @@ function arrow<T extends string | number>({ name, before, after }: Change<T>): s
 const short = (text: string | null): string | null =>
   text?.replaceAll(/sha256:[0-9a-f]{64}/g, (digest) => shortDigest(digest)) ?? null;
 
-function describeTrial({ rows, goldenOf, parity, p50Ms, ratio }: Trial): string {
+function describeTrial({ rows, goldenOf, parity, p50Ms, ratio, ...parting }: Trial): string {
   const noise =
     parity.sqnrDb === null
       ? 'identical outputs'
@@ -161,7 +162,9 @@ function describeTrial({ rows, goldenOf, parity, p50Ms, ratio }: Trial): string 
   const classes = parity.argmaxAgreement === null ? '' : `, the same class on ${formatShare(parity.argmaxAgreement)}`;
   const times = `${formatMs(p50Ms.before)} → ${formatMs(p50Ms.after)}, ${judgeRatio(ratio) === 'indistinguishable' ? 'not distinguishable' : formatSpeed(ratio.ratio)} (99 % interval ${ratio.low.toFixed(2)} to ${ratio.high.toFixed(2)})`;
   const on = goldenOf === null ? `${rows} generated rows` : `the ${rows} golden samples of ${goldenOf}`;
-  return `Run here on ${on}: ${noise}${classes}; ${times}.`;
+  const where =
+    parting.divergence === null ? parting.divergenceNote : `the second ${describeDivergence(parting.divergence)}`;
+  return `Run here on ${on}: ${noise}${classes}; ${times}.${where === null ? '' : ` Where they part: ${where}.`}`;
 }
 
 /** Times of different builds were not taken side by side, and perhaps not on the same machine. */

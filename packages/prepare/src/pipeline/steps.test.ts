@@ -1,8 +1,10 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { createLogger, precision, prune, simplify, systemClock } from '@slipway/core';
+import { createLogger, precision, prune, quantize, simplify, systemClock } from '@slipway/core';
 import { buildModel, type Builder, type Model, type Shape, signatureOf } from '@slipway/onnx';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { renderReport } from '../report/terminal.ts';
+import { makeOutlierProject } from '../testing/outlier.ts';
 import { makeProject, type Project } from '../testing/projects.ts';
 import { generateRows } from '../validate/generated.ts';
 import { build } from './build.ts';
@@ -33,6 +35,30 @@ describe('parity after every pass', () => {
     const again = await build(project.config({ recipe }));
     expect(again.report.candidates[1]!.steps).toEqual(made!.steps);
     expect(readFileSync(files.html, 'utf8')).toContain(`SQNR ${pruned!.parity!.sqnrDb!.toFixed(1)} dB`);
+  });
+});
+
+describe('a step after which the outputs are far off', () => {
+  it('names the node at which that begins, in the report and on the terminal', async () => {
+    const outlier = await makeOutlierProject();
+    try {
+      const recipe = [simplify(), quantize.static()];
+      const { report, files } = await build(outlier.config({ recipe, gates: {} }));
+      const [simplified, quantized] = report.candidates[1]!.steps;
+      expect(simplified).toMatchObject({ parity: { sqnrDb: null }, divergence: null, note: null });
+      expect(quantized!.parity!.sqnrDb).toBeLessThan(10);
+      expect(quantized!.divergence).toMatchObject({
+        nodes: [{ name: 'second', operator: 'MatMul' }, { name: 'relu' }],
+      });
+      const told =
+        /first diverges at one of 2 nodes that the other model computes together, "second" \(MatMul\) to "relu" \(Relu\): SQNR \d+\.\d dB before them, SQNR -?\d\.\d dB after them/;
+      const terminal = renderReport(report, { width: 400, color: false });
+      expect(terminal).toMatch(told);
+      expect(terminal).not.toContain('after simplify');
+      expect(readFileSync(files.html, 'utf8').replaceAll('&quot;', '"')).toMatch(told);
+    } finally {
+      outlier.remove();
+    }
   });
 });
 
@@ -80,7 +106,7 @@ describe('a step', () => {
     await expect(check(scaled(Infinity))).rejects.toMatchObject({
       code: 'PASS_BROKEN',
       message: expect.stringMatching(
-        /^Pass simplify breaks the model: output "y" is .*where the source gives/,
+        /^Pass simplify breaks the model: output "y" is .* where the source gives .*; it first diverges at node "Mul_0" \(Mul\): nothing but inputs and constants before it, infinite values after it$/,
       ) as string,
     });
   });

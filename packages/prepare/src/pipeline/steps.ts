@@ -4,7 +4,8 @@
  *
  * Every model of a recipe runs once on these rows: what the last one answered is kept for the next step, and what the source
  * answered for the next recipe. The figures are cached like the pass itself. A step after which inputs or outputs are others
- * because its options ask for that is not compared, and says so.
+ * because its options ask for that is not compared, and says so. Where the outputs differ much, the node is looked for at which that
+ * begins.
  */
 import path from 'node:path';
 import {
@@ -18,13 +19,16 @@ import {
   type StepReport,
   type Tensors,
 } from '@slipway/core';
+import { describeDivergence } from '../report/steps.ts';
 import { gather } from '../search/subset.ts';
 import { callSize } from '../validate/calls.ts';
+import { type Diverged, findDivergence } from '../validate/diverge/diverge.ts';
+import { isNotable } from '../validate/notable.ts';
 import { parityMeter } from '../validate/parity.ts';
 import { FATAL } from './candidate.ts';
 import type { BuildContext } from './context.ts';
 import type { BuildData } from './data.ts';
-import { MODEL_FILE, type ModelFiles } from './model-files.ts';
+import { loadModel, MODEL_FILE, type ModelFiles } from './model-files.ts';
 import { runModel } from './runners.ts';
 
 const STEP_VERSION = 1;
@@ -85,10 +89,31 @@ export function stepChecker(
         meter.add(outputs, own, calls[i]?.rows ?? 0);
       } catch (error) {
         const { params } = asSlipwayError(error);
-        throw fail('PASS_BROKEN', { pass, problem: String(params['problem']) }, { cause: error });
+        const { found } = await locate(before, after);
+        const where = found === null ? '' : `; it ${describeDivergence(found)}`;
+        throw fail('PASS_BROKEN', { pass, problem: `${String(params['problem'])}${where}` }, { cause: error });
       }
     }
-    return { pass, parity: meter.result(), divergence: null, note: null };
+    const parity = meter.result();
+    if (!isNotable(parity)) return { pass, parity, divergence: null, note: null };
+    const { found, reason } = await locate(before, after);
+    return { pass, parity, divergence: found, note: reason };
+  };
+
+  const locate = async (before: StepModel, after: StepModel): Promise<Diverged> => {
+    try {
+      return await findDivergence(await loadModel(before.directory), await loadModel(after.directory), {
+        calls: calls.map((call) => call.inputs),
+        workDirectory: await cache.scratch(),
+        run: (file, inputs) => runModel(file, inputs, { name: 'with more outputs', session, log, signal }),
+      });
+    } catch (error) {
+      signal.throwIfAborted();
+      const problem = asSlipwayError(error);
+      if (FATAL.has(problem.code)) throw problem;
+      // That something is wrong is known; only where is not.
+      return { found: null, reason: `where it begins could not be found: ${problem.message}` };
+    }
   };
 
   return {

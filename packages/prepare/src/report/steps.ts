@@ -12,10 +12,16 @@ export function describeParity({ sqnrDb, argmaxAgreement }: Parity): string {
 }
 
 /** `first diverges at node "conv4" (Conv): SQNR 45.1 dB before it, 3.0 dB after it` */
-export function describeDivergence({ node, operator, before, after, span }: Divergence): string {
-  const among = span > 1 ? `, the last of ${span} nodes between what both models have` : '';
-  const start = before === null ? 'nothing but inputs and constants before it' : `${describeError(before)} before it`;
-  return `first diverges at node "${node}" (${operator}${among}): ${start}, ${describeError(after)} after it`;
+export function describeDivergence({ nodes, before, after }: Divergence): string {
+  const [first = '', ...others] = nodes.map(({ name, operator }) => `"${name}" (${operator})`);
+  const last = others.at(-1);
+  const [where, it] =
+    last === undefined
+      ? [`node ${first}`, 'it']
+      : [`one of ${nodes.length} nodes that the other model computes together, ${first} to ${last}`, 'them'];
+  const start =
+    before === null ? `nothing but inputs and constants before ${it}` : `${describeError(before)} before ${it}`;
+  return `first diverges at ${where}: ${start}, ${describeError(after)} after ${it}`;
 }
 
 function describeError({ sqnrDb, notFinite }: TensorError): string {
