@@ -12,7 +12,7 @@ import {
 } from '@slipway/onnx';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Exclusion, exclusion } from './exclude.ts';
+import { type Exclusion, exclusion, nodeExclusion } from './exclude.ts';
 import { matcher } from './select/pattern.ts';
 import { randomCnn } from './testing/random-cnn.ts';
 
@@ -159,6 +159,24 @@ describe('exclude', () => {
       { numRuns: 50 },
     );
   });
+});
+
+it('a node is known by the constants it reads, and not by the tensor it reads, which may be called as the node before', () => {
+  const model = buildModel((b) => {
+    b.input('x', 'float32', ['n', 1]);
+    b.floats('W', [1, 1], [1]);
+    b.op('MatMul', ['x', 'W'], { name: 'first', outputs: ['first'] });
+    b.op('Relu', ['first'], { name: 'second', outputs: ['second'] });
+    b.output('second', 'float32', null);
+  });
+  const left = (exclude: string[], origins?: ReadonlyMap<string, readonly string[]>): string[] => {
+    const excluded = exclusion('quantize.smooth', { exclude }, model);
+    const isLeft = nodeExclusion(excluded, (name) => model.graph.initializers.has(name), origins);
+    return model.graph.nodes.filter(isLeft).map(({ name }) => name);
+  };
+  expect(left(['first'])).toEqual(['first']);
+  expect(left(['W'])).toEqual(['first']);
+  expect(left(['second'], new Map([['W', ['second']]]))).toEqual(['first', 'second']);
 });
 
 describe('names with *', () => {

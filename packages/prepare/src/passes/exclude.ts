@@ -76,6 +76,23 @@ export function exclusion(
   };
 }
 
+/**
+ * Whether a node is left alone: it is known by itself, by the constants it reads, and by what those were made of. A tensor that
+ * is computed does not name its reader, although exporters like to call it as the node before.
+ * @param origins constant → the constants and nodes that were folded into it
+ */
+export function nodeExclusion(
+  excluded: Exclusion,
+  isConstant: (name: string) => boolean,
+  origins: ReadonlyMap<string, readonly string[]> = new Map(),
+): (node: Node) => boolean {
+  return (node) =>
+    excluded.has(
+      node,
+      ...node.inputs.flatMap((name) => [...(isConstant(name) ? [name] : []), ...(origins.get(name) ?? [])]),
+    );
+}
+
 /** The parts an entry matches, or, to follow its description in a sentence, why there are none. */
 function select(entry: Selector, parts: Parts, refuse: (problem: string) => Error): readonly Part[] | string {
   if (typeof entry === 'string') return named(parts, matcher(entry)) ?? nothing(suggest(entry, parts.names));

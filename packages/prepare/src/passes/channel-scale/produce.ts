@@ -7,9 +7,9 @@
  * Nothing is touched that somebody else reads: each value on the way has one reader and is no output.
  */
 import { getInt, type GraphEditor, type Initializer, type Node } from '@slipway/onnx';
-import { alongAxis } from '../static/fuse.ts';
 import { readFloat32 } from '../weights.ts';
 import { replaceConstant, scaledAlong } from './consume.ts';
+import { alongAxis } from './fold.ts';
 
 interface ChannelPlace {
   readonly axis: 1 | 'last';

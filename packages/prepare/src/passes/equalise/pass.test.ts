@@ -71,6 +71,39 @@ function unbalanced(spread: number): Model {
   });
 }
 
+/** Conv → BatchNormalization → Relu → Conv, with gains up to so many times apart that the second Conv makes up for. */
+function normalized(spread: number): Model {
+  const gain = (c: number): number => spread ** (-c / 7);
+  const vector = (seed: number, change: (value: number, c: number) => number): Float32Array =>
+    uniform(8, seed).map(change);
+  return buildModel((b) => {
+    const x = b.input('x', 'float32', ['batch', 3, 6, 6]);
+    const conv = b.op('Conv', [x, b.floats('W1', [8, 3, 3, 3], uniform(216, 1))], { attributes: [PADDED] });
+    const parameters = [
+      b.floats(
+        'gain',
+        [8],
+        vector(2, (_, c) => gain(c)),
+      ),
+      b.floats(
+        'offset',
+        [8],
+        vector(3, (value, c) => value * gain(c)),
+      ),
+      b.floats('mean', [8], uniform(8, 4)),
+      b.floats(
+        'variance',
+        [8],
+        vector(5, (value) => 1 + value / 2),
+      ),
+    ];
+    const normal = b.op('BatchNormalization', [conv, ...parameters], { name: 'norm' });
+    const w2 = uniform(8 * 2 * 9, 6).map((value, i) => value / gain(Math.floor(i / 9) % 8));
+    const inputs = [b.op('Relu', [normal]), b.floats('W2', [2, 8, 3, 3], w2)];
+    b.output(b.op('Conv', inputs, { attributes: [PADDED], outputs: ['y'] }), 'float32', null);
+  });
+}
+
 const rows = (seed: number): Tensors => ({ x: floats([16, 3, 6, 6], seed) });
 
 async function outputs(model: Model, inputs: Tensors): Promise<Tensors> {
@@ -83,8 +116,9 @@ const equalise = (
   options: Partial<Extract<PassSpec, { pass: 'quantize.equalise' }>> = {},
 ): Promise<PassResult> => equalisePass.apply(model, { pass: 'quantize.equalise', ...options }, offlineContext());
 
-async function quantized(model: Model): Promise<Tensor | undefined> {
-  using context = runningContext(datasetOf(model, rows(1)));
+/** @param calibration the seed of the rows that show the ranges */
+async function quantized(model: Model, calibration = 1): Promise<Tensor | undefined> {
+  using context = runningContext(datasetOf(model, rows(calibration)));
   const spec = { pass: 'quantize.static', perChannel: false } as const;
   const result = await staticPass.apply(model, spec, context);
   return (await runModel(result.model, rows(2), context))['y'];
@@ -117,6 +151,19 @@ describe('quantize.equalise', () => {
     const reads = largest(4, (i) => Math.floor(i / 9) % 8);
     depthwise.forEach((range, c) => expect(range / (reads[c] ?? NaN)).toBeCloseTo(1, 2));
     expect(notes[0]).toMatch(/^Channels balanced between 3 pairs of layers in \d+ rounds; the largest factor was/);
+  });
+
+  it('takes batch normalization into the layer before it, which is where channels drift apart', async () => {
+    const model = normalized(1000);
+    const expected = (await outputs(model, rows(2)))['y'];
+    const { model: balanced, notes } = await equalise(model);
+    expect(relativeError((await outputs(balanced, rows(2)))['y'], expected)).toBeLessThan(1e-5);
+    expect(notes).toContain('1 bias, factor or batch normalization folded into the weights before.');
+    const even = normalized(1);
+    const least = relativeError(await quantized(even, 2), (await outputs(even, rows(2)))['y']);
+    expect(relativeError(await quantized(model, 2), expected)).toBeGreaterThan(10 * least);
+    expect(relativeError(await quantized(balanced, 2), expected)).toBeLessThan(2 * least);
+    await expect(equalise(model, { exclude: ['norm'] })).rejects.toThrow('feeds exactly one other');
   });
 
   it('changes constants only', async () => {

@@ -5,16 +5,19 @@
  * like pass a positive factor through, so the model computes the same up to rounding, and one scale for a whole
  * weight fits all its channels. No data is needed.
  *
+ * Batch normalization is folded into the layer before it first, as `quantize.static` would do it.
+ *
  * A layer in a chain is the second of one pair and the first of the next, so pairs are gone through until little changes.
  */
 import { fail, type PassSpec } from '@slipway/core';
-import { describeNode, type Graph, GraphEditor, type Model, type Node, withModel } from '@slipway/onnx';
+import { describeNode, type Graph, GraphEditor, inferShapes, type Model, type Node, withModel } from '@slipway/onnx';
 import type { Pass } from '../../pass.ts';
 import { largestWeights, type Reader, readerOf, replaceConstant, scaledWeight } from '../channel-scale/consume.ts';
+import { describeFolded, fuseChannelwise } from '../channel-scale/fold.ts';
 import { type Fold, foldIntoProducer } from '../channel-scale/produce.ts';
 import { dropUnread } from '../constants.ts';
 import { listNames, plural } from '../describe.ts';
-import { exclusion } from '../exclude.ts';
+import { exclusion, nodeExclusion } from '../exclude.ts';
 import { walkOf } from '../loops.ts';
 import { assessing, preparedForQuantization } from '../prepared.ts';
 import { readFloat32 } from '../weights.ts';
@@ -36,10 +39,11 @@ interface Pair {
 
 export const equalisePass: Pass<Spec> = {
   name: 'quantize.equalise',
-  version: 1,
+  version: 2,
 
   assess: assessing((model) => {
-    const { graph } = preparedForQuantization('quantize.equalise', model).model;
+    const { model: start } = preparedForQuantization('quantize.equalise', model);
+    const { graph } = folded(start, new Map(), () => false).model;
     const count = pairsOf(new GraphEditor(graph), graph, () => false).length;
     return count === 0
       ? {
@@ -54,9 +58,10 @@ export const equalisePass: Pass<Spec> = {
     Promise.resolve().then(() => {
       const { pass, iterations = MAX_ITERATIONS } = spec;
       const excluded = exclusion(pass, spec, model, context.source);
-      const { model: start, origins, raisedFrom } = preparedForQuantization(pass, model);
-      const isExcluded = (node: Node): boolean =>
-        excluded.has(node, ...node.inputs.flatMap((name) => [name, ...(origins.get(name) ?? [])]));
+      const { model: prepared, origins, raisedFrom } = preparedForQuantization(pass, model);
+      const sources = new Map(origins);
+      const isExcluded = nodeExclusion(excluded, (name) => prepared.graph.initializers.has(name), sources);
+      const { model: start, count } = folded(prepared, sources, isExcluded);
       let current: Model = start;
       const pairs = pairsOf(new GraphEditor(start.graph), start.graph, isExcluded);
       if (pairs.length === 0) {
@@ -75,12 +80,24 @@ export const equalisePass: Pass<Spec> = {
       const notes = [
         `Channels balanced between ${plural(pairs.length, 'pair')} of layers in ${plural(rounds, 'round')}; the largest factor was ${Number(largest.toPrecision(3))}. The model computes the same.`,
       ];
+      if (count > 0) notes.push(describeFolded(count));
       const kept = start.graph.nodes.filter((node) => isExcluded(node));
       if (kept.length > 0) notes.push(`Left alone because excluded: ${listNames(kept.map(describeNode))}.`);
       if (raisedFrom !== null) notes.push(`Operator set raised from ${raisedFrom}.`);
       return { model: current, notes };
     }),
 };
+
+/** Batch normalizations as weights and biases: a factor would be lost between a layer and its normalization. */
+function folded(
+  model: Model,
+  sources: Map<string, readonly string[]>,
+  isExcluded: (node: Node) => boolean,
+): { readonly model: Model; readonly count: number } {
+  const editor = new GraphEditor(model.graph);
+  const count = fuseChannelwise(editor, inferShapes(model).values, sources, isExcluded);
+  return { model: count === 0 ? model : withModel(model, { graph: editor.finish() }), count };
+}
 
 /** Every pair once, in the order of the graph. */
 function equaliseOnce(model: Model, isExcluded: (node: Node) => boolean): { model: Model; change: number } {

@@ -4,10 +4,10 @@
  * stay float32 with Casts around them.
  */
 import { fail, type PassSpec } from '@slipway/core';
-import { dropInitializerInputs, eliminateConstants, type Model, type Node, spillTo } from '@slipway/onnx';
+import { dropInitializerInputs, eliminateConstants, type Model, spillTo } from '@slipway/onnx';
 import type { Pass } from '../../pass.ts';
 import { plural } from '../describe.ts';
-import { type Exclusion, exclusion } from '../exclude.ts';
+import { type Exclusion, exclusion, nodeExclusion } from '../exclude.ts';
 import { assessing } from '../prepared.ts';
 import { type Assignment, assign } from './assign.ts';
 import { checkLoads, checkTypes } from './check.ts';
@@ -68,7 +68,6 @@ export const float16Pass: Pass<Spec> = {
 /** The model as it is converted, and what in it can be. */
 export function assignable(model: Model, excluded: Exclusion): Assignment & { readonly start: Model } {
   const start = eliminateConstants(dropInitializerInputs(model));
-  const isExcluded = (node: Node): boolean =>
-    excluded.has(node, ...node.inputs.filter((name) => start.graph.initializers.has(name)));
+  const isExcluded = nodeExclusion(excluded, (name) => start.graph.initializers.has(name));
   return { start, ...assign(start, isExcluded) };
 }

@@ -13,7 +13,7 @@ import { type Reader, replaceConstant, scaledWeight } from '../channel-scale/con
 import { type Fold, foldIntoProducer } from '../channel-scale/produce.ts';
 import { dropUnread, store } from '../constants.ts';
 import { listNames, plural } from '../describe.ts';
-import { exclusion } from '../exclude.ts';
+import { exclusion, nodeExclusion } from '../exclude.ts';
 import { assessing, preparedForQuantization } from '../prepared.ts';
 import { type Group, groupsOf } from './groups.ts';
 import { required, searchAlphas } from './search.ts';
@@ -23,7 +23,7 @@ type Spec = Extract<PassSpec, { pass: 'quantize.smooth' }>;
 
 export const smoothPass: Pass<Spec> = {
   name: 'quantize.smooth',
-  version: 1,
+  version: 2,
 
   assess: assessing((model) => {
     const groups = groupsOf(preparedForQuantization('quantize.smooth', model).model.graph, () => false);
@@ -45,8 +45,7 @@ export const smoothPass: Pass<Spec> = {
     const excluded = exclusion(pass, spec, model, context.source);
     const keep = spillTo(context.workDirectory);
     const { model: start, origins, raisedFrom } = preparedForQuantization(pass, model, undefined, keep);
-    const isExcluded = (node: Node): boolean =>
-      excluded.has(node, ...node.inputs.flatMap((name) => [name, ...(origins.get(name) ?? [])]));
+    const isExcluded = nodeExclusion(excluded, (name) => start.graph.initializers.has(name), origins);
     const groups = groupsOf(start.graph, isExcluded);
     if (groups.length === 0) {
       const problem = 'no product reads a value of several channels with constant float32 weights';

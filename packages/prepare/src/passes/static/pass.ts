@@ -20,6 +20,7 @@ import type { Pass } from '../../pass.ts';
 import { QUANTIZED } from '../affine.ts';
 import { calibrate } from '../calibrate/calibrate.ts';
 import type { Range } from '../calibrate/range.ts';
+import { describeFolded } from '../channel-scale/fold.ts';
 import { dropUnread } from '../constants.ts';
 import { listNames, plural } from '../describe.ts';
 import { emitEmbedding } from '../dynamic/embedding.ts';
@@ -103,11 +104,7 @@ export const staticPass: Pass<Spec> = {
       );
     }
     if (embeddings > 0) notes.push(`${plural(embeddings, 'embedding')} stored in 8 bits.`);
-    if (folded > 0) {
-      notes.push(
-        `${plural(folded, 'bias, factor or batch normalization', 'biases, factors and batch normalizations')} folded into the weights before.`,
-      );
-    }
+    if (folded > 0) notes.push(describeFolded(folded));
     if (kept.length > 0) notes.push(`Left alone because excluded: ${listNames(kept.map(describeNode))}.`);
     for (const [reason, left] of Map.groupBy(untouched, (one) => one.reason)) {
       notes.push(`Left in float: ${listNames(left.map(({ node }) => describeNode(node)))}: ${reason}.`);

@@ -18,11 +18,11 @@ import {
   type ValueType,
 } from '@slipway/onnx';
 import { ensureBiases } from '../bias-correction/places.ts';
+import { fuseChannelwise } from '../channel-scale/fold.ts';
 import { judgeEmbedding, type Target } from '../dynamic/plan.ts';
-import type { Exclusion } from '../exclude.ts';
+import { type Exclusion, nodeExclusion } from '../exclude.ts';
 import { preparedForQuantization } from '../prepared.ts';
 import { planEverywhere } from './everywhere-plan.ts';
-import { fuseChannelwise } from './fuse.ts';
 import { planInputs } from './inputs-plan.ts';
 import { type PlanOptions, planStatic, type StaticPlan } from './plan.ts';
 import { opsetOfScheme, type Scheme } from './scheme.ts';
@@ -70,26 +70,12 @@ export function prepareStatic(
     for (const name of graph.initializers.keys()) constants.add(name);
     return graph;
   });
-  const isExcluded = (node: Node): boolean =>
-    excluded.has(
-      node,
-      ...node.inputs.flatMap((name) => [...(constants.has(name) ? [name] : []), ...(sources.get(name) ?? [])]),
-    );
+  const isExcluded = nodeExclusion(excluded, (name) => constants.has(name), sources);
   const types = inferShapes(start).values;
   let folded = 0;
   const fused = mapGraphs(start, (graph, { outer }) => {
     const editor = new GraphEditor(graph, outer, keep);
-    folded += fuseChannelwise(editor, {
-      isExcluded,
-      rankOf: (name) => {
-        const type = types.get(name);
-        return isTensorType(type) ? type.shape?.length : undefined;
-      },
-      made: (name, from) => {
-        const all = from.flatMap((source) => [source, ...(sources.get(source) ?? [])]);
-        sources.set(name, all);
-      },
-    });
+    folded += fuseChannelwise(editor, types, sources, isExcluded);
     if (biases && outer.size === 0) ensureBiases(editor, isExcluded);
     return editor.finish();
   });

@@ -3,7 +3,7 @@
  * scales of their own, and why the others cannot.
  */
 import { getInt, type Graph, type Initializer, isOp, type Node } from '@slipway/onnx';
-import { alongAxis } from './fuse.ts';
+import { alongAxis } from '../channel-scale/fold.ts';
 import { isFloat32 } from './operators.ts';
 import type { Scheme } from './scheme.ts';
 

@@ -7,8 +7,19 @@
  * Only constants are folded, only where nobody else reads the value in between, and never across a node that
  * the user excluded.
  */
-import { getFloat, getInt, type GraphEditor, initializerOf, type Initializer, isOp, type Node } from '@slipway/onnx';
+import {
+  getFloat,
+  getInt,
+  type GraphEditor,
+  initializerOf,
+  type Initializer,
+  isOp,
+  isTensorType,
+  type Node,
+  type ValueType,
+} from '@slipway/onnx';
 import { dropUnread } from '../constants.ts';
+import { plural } from '../describe.ts';
 import { readFloat32 } from '../weights.ts';
 
 /** y = factor · x + offset, per channel. */
@@ -17,7 +28,7 @@ interface ChannelAffine {
   readonly offset: Float32Array | null;
 }
 
-export interface FuseOptions {
+interface FuseOptions {
   /** True for nodes that must stay as they are. */
   isExcluded(node: Node): boolean;
   /** Rank of a value, where it is known. */
@@ -26,8 +37,31 @@ export interface FuseOptions {
   made(name: string, sources: readonly string[]): void;
 }
 
-/** Returns how many nodes were folded away. */
-export function fuseChannelwise(editor: GraphEditor, options: FuseOptions): number {
+/**
+ * @param types of the values, where they are known
+ * @param sources receives, for each new weight or bias, what it was made of
+ * @param isExcluded true for nodes that must stay as they are
+ * @returns how many nodes were folded away
+ */
+export function fuseChannelwise(
+  editor: GraphEditor,
+  types: ReadonlyMap<string, ValueType>,
+  sources: Map<string, readonly string[]>,
+  isExcluded: (node: Node) => boolean,
+): number {
+  const options: FuseOptions = {
+    isExcluded,
+    rankOf: (name) => {
+      const type = types.get(name);
+      return isTensorType(type) ? type.shape?.length : undefined;
+    },
+    made: (name, from) => {
+      sources.set(
+        name,
+        from.flatMap((source) => [source, ...(sources.get(source) ?? [])]),
+      );
+    },
+  };
   let folded = 0;
   const read = new Set<string>();
   for (const node of editor.nodes) {
@@ -48,6 +82,12 @@ export function fuseChannelwise(editor: GraphEditor, options: FuseOptions): numb
   }
   dropUnread(editor, read);
   return folded;
+}
+
+/** For the notes of a pass. */
+export function describeFolded(count: number): string {
+  const what = plural(count, 'bias, factor or batch normalization', 'biases, factors and batch normalizations');
+  return `${what} folded into the weights before.`;
 }
 
 function onlyConsumer(editor: GraphEditor, node: Node): Node | undefined {
