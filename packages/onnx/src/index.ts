@@ -11,6 +11,7 @@ export { inlineExternalData } from './external/inline.ts';
 export { loadInitializer, readTensorBytes } from './external/load.ts';
 export { GraphEditor, type NodeChange } from './graph/editor.ts';
 export { constantValue, deduplicateInitializers, eliminateConstants, eliminateDeadCode } from './graph/eliminate.ts';
+export { valueDigests } from './graph/digest.ts';
 export { editGraphs, type GraphContext, mapGraphs } from './graph/map-graphs.ts';
 export { allNames, capturedNames, mapSubgraphs, readNames, subgraphsOf } from './graph/scope.ts';
 export { mapTensors, type TensorPlace, tensorsOf } from './graph/tensors.ts';

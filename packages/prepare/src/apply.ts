@@ -10,6 +10,7 @@ import { cpuPlan } from '@slipway/runtime';
 import type { Pass } from './pass.ts';
 import { PASSES } from './passes/index.ts';
 import { type ModelFiles, saveModel } from './pipeline/model-files.ts';
+import { rememberNothing } from './pipeline/remember.ts';
 import { runModel } from './pipeline/runners.ts';
 
 export interface ApplyOptions {
@@ -49,6 +50,7 @@ export async function applyPass(
     const result = await pass.apply(model, spec, {
       calibration: options.calibration ?? null,
       runModel: (file, batches, own) => runModel(file, batches, { session: { ...session, ...own }, log, signal }),
+      remember: rememberNothing,
       workDirectory,
       source: null,
       seed: options.seed ?? 0,

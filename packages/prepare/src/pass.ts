@@ -20,6 +20,18 @@ export interface PassContext {
    * iteration ends, however it ends. With no batches the model is only loaded, which is how `saveOptimizedTo` is used.
    */
   runModel(file: string, batches: Iterable<Tensors>, session?: Partial<SessionOptions>): AsyncIterable<Tensors>;
+  /**
+   * What takes a run of the model to know and other applications of passes will ask too: found, or made by `work`, which is called at most
+   * once, with the items of which nothing is known.
+   * @param about everything the values depend on besides the item itself, the calibration rows, and how models are run here
+   * @param items say what is asked about by content, not by a name; something JSON can say, like the values
+   * @returns a value for every item that `work` gives one for
+   */
+  remember<T>(
+    about: unknown,
+    items: readonly string[],
+    work: (missing: readonly string[]) => Promise<ReadonlyMap<string, T>>,
+  ): Promise<ReadonlyMap<string, T>>;
   /** An empty directory for files of this application of the pass; removed afterwards. */
   readonly workDirectory: string;
   /** Seed of everything random. */

@@ -19,6 +19,7 @@ import { PASSES } from '../passes/index.ts';
 import { resolvePreset } from '../passes/presets.ts';
 import type { BuildContext } from './context.ts';
 import { loadModel, type ModelFiles, saveModel } from './model-files.ts';
+import { rememberIn } from './remember.ts';
 import { runModel } from './runners.ts';
 import type { StepChecker } from './steps.ts';
 
@@ -116,6 +117,7 @@ export async function applyPass(
           return calibration;
         },
         runModel: (file, batches, own) => runModel(file, batches, { session: { ...session, ...own }, log, signal }),
+        remember: rememberIn(cache, { calibration: calibration?.digest ?? null, threads: session.threads, tools }),
         workDirectory,
         seed: config.seed,
         signal,

@@ -25,6 +25,7 @@ import { PASSES } from '../passes/index.ts';
 import type { StageCache } from '../pipeline/cache.ts';
 import { applyPass, FATAL, makeCandidate, type Made } from '../pipeline/candidate.ts';
 import { loadModel, MODEL_FILE } from '../pipeline/model-files.ts';
+import { OBSERVED } from '../pipeline/remember.ts';
 import { callSize } from '../validate/calls.ts';
 import { keeper, type Kept, selectRows } from '../validate/kept.ts';
 import { type Metric, type Reader, unitWeights } from '../validate/metric.ts';
@@ -137,12 +138,14 @@ async function withProbe(
   const { context, imported, data } = bench;
   const directories: string[] = [];
   const cache: StageCache = {
-    stage: async (_kind, _material, make) => {
+    stage: async (kind, material, make) => {
+      // What the pass observes on the way is the same in every probe.
+      if (kind === OBSERVED) return context.cache.stage(kind, material, make);
       const directory = await context.cache.scratch();
       directories.push(directory);
       return { value: await make(directory), directory, cached: false };
     },
-    find: () => Promise.resolve(null),
+    find: (kind, material) => (kind === OBSERVED ? context.cache.find(kind, material) : Promise.resolve(null)),
     scratch: () => context.cache.scratch(),
     close: () => Promise.resolve(),
   };

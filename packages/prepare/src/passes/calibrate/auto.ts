@@ -3,18 +3,18 @@
  * clipping of the same tensors, and the one whose outputs stay closest to those of the model itself is kept. All candidates share
  * one pass over the data. Only activations are rounded here, because the ranges are all that differs.
  */
-import { fail, type PassName, type Dataset, type Tensors } from '@slipway/core';
-import { editGraphs, type Model, opsetOf, type GraphEditor } from '@slipway/onnx';
+import { type Dataset, digestOfJson, fail, type PassName, type Tensors } from '@slipway/core';
+import { editGraphs, type GraphEditor, type Model, opsetOf, valueDigests } from '@slipway/onnx';
 import type { PassContext } from '../../pass.ts';
-import type { Distributions } from './collect.ts';
 import { run } from './collect.ts';
-import { type Estimator, estimate, nameOf } from './method.ts';
+import type { Estimated } from './estimate.ts';
+import { type Estimator, nameOf } from './method.ts';
 import { writerTo } from './probe.ts';
 import type { Range, Target } from './range.ts';
-import { walk } from './rows.ts';
+import { callOf, walk } from './rows.ts';
 
 /** The simplest first: a later one has to be clearly better. */
-const CANDIDATES: readonly Estimator[] = [
+export const CANDIDATES: readonly Estimator[] = [
   { method: 'minmax' },
   { method: 'percentile', percentile: 99.999 },
   { method: 'percentile', percentile: 99.99 },
@@ -35,18 +35,18 @@ export interface Choice {
   readonly note: string;
 }
 
+/** @param estimated by the candidates, in their order */
 export async function chooseRanges(
   pass: PassName,
   model: Model,
-  { histograms, extremes }: Distributions,
+  estimated: ReadonlyMap<string, Estimated>,
   target: Target,
   rows: Dataset,
   context: PassContext,
 ): Promise<Choice> {
   const trials: { readonly name: string; readonly ranges: ReadonlyMap<string, Range>; readonly error: number }[] = [];
-  for (const estimator of CANDIDATES) {
-    const ranges = new Map(extremes);
-    for (const [tensor, histogram] of histograms) ranges.set(tensor, estimate(histogram, target, estimator));
+  for (const [i, estimator] of CANDIDATES.entries()) {
+    const ranges = new Map([...estimated].map(([tensor, { whole, by }]) => [tensor, by[i] ?? whole]));
     const same = trials.find((other) =>
       [...ranges].every(([tensor, range]) => isSame(range, other.ranges.get(tensor))),
     );
@@ -74,10 +74,31 @@ export async function outputError(
   context: PassContext,
   limit = TRIAL_ROWS,
 ): Promise<number> {
+  const outputs = (of: Model): [string, string][] => {
+    const names = of.graph.outputs.map(({ name }) => name);
+    return [...valueDigests(of, names)].map(([name, digest]) => [name, digest]);
+  };
+  const item = digestOfJson([outputs(model), outputs(changed)]);
+  const about = { outputError: limit, call: callOf(rows) };
+  const found = await context.remember(about, [item], async () => {
+    const error = await measureError(pass, model, changed, rows, context, limit);
+    return new Map([[item, Number.isFinite(error) ? error : null]]);
+  });
+  return found.get(item) ?? Infinity;
+}
+
+async function measureError(
+  pass: PassName,
+  model: Model,
+  changed: Model,
+  rows: Dataset,
+  context: PassContext,
+  limit: number,
+): Promise<number> {
   const sums = new Map<string, { error: number; power: number }>();
-  const others = run(changed, walk(rows, undefined, limit), context, 'changed');
+  const others = run(changed, walk(rows, undefined, limit), context, 'changed', 'none');
   try {
-    for await (const expected of run(model, walk(rows, undefined, limit), context, 'reference')) {
+    for await (const expected of run(model, walk(rows, undefined, limit), context, 'reference', 'none')) {
       const next = await others.next();
       const actual: Tensors = next.done === true ? {} : next.value;
       for (const [name, tensor] of Object.entries(expected)) {
@@ -99,8 +120,7 @@ export async function outputError(
     throw fail('PASS_NOT_APPLICABLE', { pass, problem });
   }
   const errors = [...sums.values()].map(({ error, power }) => (power > 0 ? error / power : error));
-  const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
-  return Number.isNaN(mean) ? Infinity : mean;
+  return errors.reduce((sum, error) => sum + error, 0) / errors.length;
 }
 
 /** The model with each of these tensors, in whatever graph, rounded as in the quantized type. */

@@ -8,11 +8,13 @@ import type { CalibrationSpec, PassName } from '@slipway/core';
 import type { Model } from '@slipway/onnx';
 import type { PassContext } from '../../pass.ts';
 import { listNames, plural } from '../describe.ts';
-import { chooseRanges } from './auto.ts';
-import { collectExtremes, collectHistograms, type Distributions, type Merge, union } from './collect.ts';
-import { estimate, methodOf, nameOf } from './method.ts';
+import { CANDIDATES, chooseRanges } from './auto.ts';
+import { collectExtremes, type Merge, union } from './collect.ts';
+import { estimateRanges, type Estimated } from './estimate.ts';
+import { methodOf, nameOf } from './method.ts';
 import type { Range, Target } from './range.ts';
-import { calibrationRows, FEW_ROWS } from './rows.ts';
+import { calibrationRows, callOf, FEW_ROWS } from './rows.ts';
+import { shared } from './shared.ts';
 
 export interface CalibrationOptions extends Target {
   /** As the config says it. Default `minmax`. */
@@ -47,22 +49,32 @@ export async function calibrate(
     const count = plural(rows.rowCount, 'calibration row');
     if (method.method === 'minmax' || method.method === 'ema') {
       const merge = method.method === 'ema' ? averaging(method.momentum ?? DEFAULT_MOMENTUM) : union;
-      const ranges = await collectExtremes(pass, model, tensors, rows, context, merge);
+      const about = { extremes: method, call: callOf(rows) };
+      const ranges = await shared(about, model, tensors, context, (unknown) =>
+        collectExtremes(pass, model, unknown, rows, context, merge),
+      );
       const how = method.method === 'ema' ? 'moving averages of the' : 'the';
       const note = `Ranges of ${plural(ranges.size, 'tensor')} are ${how} smallest and largest values of ${count}.`;
       return { ranges, notes: [note] };
     }
-    const distributions = await collectHistograms(pass, model, tensors, rows, context);
+    const estimators = method.method === 'auto' ? CANDIDATES : [method];
+    const estimated = await estimateRanges(pass, model, tensors, estimators, options, rows, context);
     if (method.method === 'auto') {
-      const choice = await chooseRanges(pass, model, distributions, options, rows, context);
-      return { ranges: choice.ranges, notes: [choice.note, ...cuts(choice.ranges, distributions)] };
+      const choice = await chooseRanges(pass, model, estimated, options, rows, context);
+      return { ranges: choice.ranges, notes: [choice.note, ...cuts(choice.ranges, estimated)] };
     }
-    const ranges = new Map(distributions.extremes);
-    for (const [tensor, histogram] of distributions.histograms) {
-      ranges.set(tensor, estimate(histogram, options, method));
-    }
+    const ranges = new Map(
+      [...estimated].flatMap(
+        ([
+          tensor,
+          {
+            by: [range],
+          },
+        ]) => (range ? [[tensor, range]] : []),
+      ),
+    );
     const note = `Ranges of ${plural(ranges.size, 'tensor')} by ${nameOf(method)} over ${count}.`;
-    return { ranges, notes: [note, ...cuts(ranges, distributions)] };
+    return { ranges, notes: [note, ...cuts(ranges, estimated)] };
   })();
   const unseen = tensors.filter((tensor) => !found.ranges.has(tensor));
   const notes = [...found.notes, ...oddities(found.ranges, unseen, rows.rowCount)];
@@ -88,13 +100,20 @@ const averaging =
   };
 
 /** How many ranges leave values out, and which the most. */
-function cuts(ranges: ReadonlyMap<string, Range>, { histograms }: Distributions): string[] {
-  const cut = [...histograms].flatMap(([tensor, { min, max }]) => {
-    const range = ranges.get(tensor);
-    if (range === undefined || max === min) return [];
-    const share = (range.max - range.min) / (max - min);
-    return share < 1 ? [{ tensor, share, range, min, max }] : [];
-  });
+function cuts(ranges: ReadonlyMap<string, Range>, estimated: ReadonlyMap<string, Estimated>): string[] {
+  const cut = [...estimated].flatMap(
+    ([
+      tensor,
+      {
+        whole: { min, max },
+      },
+    ]) => {
+      const range = ranges.get(tensor);
+      if (range === undefined || max === min) return [];
+      const share = (range.max - range.min) / (max - min);
+      return share < 1 ? [{ tensor, share, range, min, max }] : [];
+    },
+  );
   const [most] = cut.sort((a, b) => a.share - b.share);
   if (most === undefined) return ['No range leaves a value out.'];
   const { tensor, range, min, max } = most;

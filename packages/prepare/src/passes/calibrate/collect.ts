@@ -5,22 +5,19 @@
  * Extremes are reduced inside the model, so that three numbers per tensor and call leave the runner. For distributions the tensors
  * themselves do, one call at a time, and are counted here: counting them inside the model costs as much per
  * element as moving them (about 10 ns either way; ScatterElements is what ONNX has for it) and needs the largest value before it starts, that is,
- * a second run. Calls are made as long as fits a fixed number of bytes, so memory depends neither on the rows nor on
- * the shapes in the model, as long as one row fits.
+ * a second run. Such calls are of one row, so memory does not depend on how many rows there are; and what is found of a tensor
+ * does not depend on which others are asked about, as it would if calls were cut to fit all that leaves (see shared.ts).
  */
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
-import { byteLength, type Dataset, fail, type PassName, type Tensors } from '@slipway/core';
+import { type Dataset, fail, type PassName, type Tensors } from '@slipway/core';
 import { type Model, writeModelFile } from '@slipway/onnx';
 import type { PassContext } from '../../pass.ts';
 import { type Exposed, expose } from './expose.ts';
 import { Histogram } from './histogram.ts';
 import { elements, largest, magnitude, type Probe, smallest } from './probe.ts';
 import type { Range } from './range.ts';
-import { describeRows, ROWS_PER_CALL, type Walk, walk } from './rows.ts';
-
-/** What leaves the runner per call when tensors do: enough to amortize a call, little beside any model. */
-const BYTES_PER_CALL = 64 * 2 ** 20;
+import { describeRows, type Walk, walk } from './rows.ts';
 
 const EXTREMES: readonly Probe[] = [smallest, largest, magnitude];
 
@@ -39,7 +36,7 @@ export async function collectExtremes(
   const ranges = new Map<string, { range: Range; calls: number }>();
   const exposed = expose(model, new Map(tensors.map((tensor) => [tensor, EXTREMES])));
   const steps = walk(rows);
-  for await (const outputs of run(exposed.model, steps, context)) {
+  for await (const outputs of run(exposed.model, steps, context, undefined, 'none')) {
     for (const [tensor, names] of exposed.outputs) {
       const found = extremes(pass, tensor, names, outputs, rows, steps.current);
       if (found === null) continue;
@@ -69,8 +66,7 @@ export async function collectHistograms(
   const found = new Map<string, Range>();
   const { exposed, lists } = exposeElements(model, tensors);
   const steps = walk(rows, 1);
-  let bytesPerRow = 0;
-  for await (const outputs of run(exposed.model, steps, context)) {
+  for await (const outputs of run(exposed.model, steps, context, undefined, 'none')) {
     const { current } = steps;
     for (const [tensor, names] of exposed.outputs) {
       if (!lists.has(tensor)) {
@@ -86,9 +82,6 @@ export async function collectHistograms(
         throw notFinite(pass, tensor, value.data.some(Number.isNaN), rows, current);
       }
     }
-    const bytes = Object.values(outputs).reduce((sum, value) => sum + byteLength(value), 0);
-    bytesPerRow = Math.max(bytesPerRow, bytes / (current.to - current.from));
-    steps.resize(Math.min(ROWS_PER_CALL, Math.floor(BYTES_PER_CALL / Math.max(1, bytesPerRow))));
   }
   return { histograms, extremes: found };
 }
@@ -104,18 +97,22 @@ function exposeElements(model: Model, tensors: readonly string[]): { exposed: Ex
   return { exposed: expose(model, probes), lists: new Set(tensors.filter((tensor) => !confined.has(tensor))) };
 }
 
-/** The outputs of `model` for every call of a walk. */
+/**
+ * The outputs of `model` for every call of a walk.
+ * @param optimization `none` computes node by node as the model is written, whatever else it computes: see shared.ts
+ */
 export async function* run(
   model: Model,
   { batches }: Walk,
   context: PassContext,
   name = 'calibrate',
+  optimization: 'none' | 'basic' = 'basic',
 ): AsyncGenerator<Tensors> {
   const file = path.join(context.workDirectory, `${name}.onnx`);
   // The engine maps weights that lie beside the model, and copies those inside it.
   const { files } = await writeModelFile(file, model, { weights: 'external' });
   try {
-    for await (const outputs of context.runModel(file, batches, { optimization: 'basic' })) {
+    for await (const outputs of context.runModel(file, batches, { optimization })) {
       context.signal.throwIfAborted();
       yield outputs;
     }

@@ -49,13 +49,14 @@ function firstNotFinite({ dtype, data }: Tensor): { readonly index: number; read
   return { index, kind: ((data[index] ?? 0) & 0x3ff) === 0 ? 'an infinite value' : 'NaN' };
 }
 
+/** What decides how rows are cut into calls, besides a number that is asked for: part of what observations depend on. */
+export const callOf = ({ signature }: Dataset): number | null => fixedBatch(signature);
+
 /** A way through the rows, one call after the other. */
 export interface Walk {
   readonly batches: Iterable<Tensors>;
   /** The rows [from, to) of the call drawn last. */
   readonly current: { readonly from: number; readonly to: number };
-  /** Ask for calls of this many rows from the next one on. Of no effect where the model fixes the number. */
-  resize(rows: number): void;
 }
 
 /** Every row, in order; of a model that takes exactly n rows per call, all that fill a call. */
@@ -63,7 +64,7 @@ export function walk(calibration: Dataset, rows = ROWS_PER_CALL, limit = calibra
   const fixed = fixedBatch(calibration.signature);
   const count = Math.min(limit, calibration.rowCount);
   const end = fixed === null ? count : Math.max(fixed, count - (count % fixed));
-  let size = fixed ?? rows;
+  const size = fixed ?? rows;
   let [from, to] = [0, 0];
   function* batches(): Generator<Tensors> {
     while (to < end) {
@@ -75,9 +76,6 @@ export function walk(calibration: Dataset, rows = ROWS_PER_CALL, limit = calibra
     batches: batches(),
     get current() {
       return { from, to };
-    },
-    resize(wanted) {
-      size = fixed ?? Math.max(1, wanted);
     },
   };
 }

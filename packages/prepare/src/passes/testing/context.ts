@@ -8,6 +8,7 @@ import path from 'node:path';
 import { createLogger, type Dataset } from '@slipway/core';
 import { openOnnxruntime } from '@slipway/runtime';
 import type { PassContext } from '../../pass.ts';
+import { rememberNothing } from '../../pipeline/remember.ts';
 
 /** For passes that run nothing: whoever tries anyway fails. */
 export function offlineContext(): PassContext {
@@ -17,6 +18,7 @@ export function offlineContext(): PassContext {
     runModel: () => {
       throw new Error('this pass should not run the model');
     },
+    remember: rememberNothing,
     workDirectory: '/nonexistent',
     seed: 0,
     signal: new AbortController().signal,

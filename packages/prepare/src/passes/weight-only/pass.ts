@@ -39,7 +39,7 @@ import { storeBlocks, type Stored } from './store.ts';
 
 export const weightsPass: Pass<WeightsSpec> = {
   name: 'quantize.weights',
-  version: 1,
+  version: 2,
 
   assess: assessing((model) => {
     const spec: WeightsSpec = { pass: 'quantize.weights' };
