@@ -5,7 +5,7 @@
  * node tests of the standard, and models of one node where there is none, with float16 in the place of float32. What is not on it stays float32: a list of exceptions
  * would fail on the first operator nobody thought of.
  */
-import { isTensorType, MS_DOMAIN, type Node, opName, subgraphsOf, type ValueType } from '@slipway/onnx';
+import { getString, isTensorType, MS_DOMAIN, type Node, opName, subgraphsOf, type ValueType } from '@slipway/onnx';
 
 const STANDARD =
   'Abs Acos Acosh Add AffineGrid ArgMax ArgMin Asin Asinh Atan Atanh Attention AveragePool BatchNormalization Cast CastLike ' +
@@ -35,6 +35,9 @@ const SINCE: ReadonlyMap<string, number> = new Map([
 /** Defined for float16, but left to float32 by common practice: kernels for it are missing or lose too much. */
 const BY_PRACTICE: ReadonlySet<string> = new Set(['CumSum', 'Max', 'Min', 'RoiAlign', 'TopK', 'Upsample']);
 
+/** Run in float16, but not with every reduction: the kernel then fails when it is run, not when it is loaded. */
+const REDUCES: ReadonlySet<string> = new Set(['ScatterElements', 'ScatterND']);
+
 /** Inputs that are float32 whatever the others are. */
 const FLOAT32_INPUTS: ReadonlyMap<string, readonly number[]> = new Map([['Resize', [1, 2]]]);
 /** Outputs that are float32 whatever the others are. */
@@ -59,6 +62,9 @@ export function whyNot(node: Node, typeOf: TypeOf, opset: number): string | null
   if (BY_PRACTICE.has(op)) return 'the operator is left in float32 by common practice';
   if (!ELIGIBLE.has(op) || opset < (SINCE.get(op) ?? 0)) {
     return 'the operator has no float16 form that ONNX Runtime runs';
+  }
+  if (REDUCES.has(op) && getString(node, 'reduction', 'none') !== 'none') {
+    return 'ONNX Runtime does not run every reduction of it in float16';
   }
   return null;
 }

@@ -21,7 +21,7 @@ const NOTHING: Exclusion = { has: () => false };
 
 export const float16Pass: Pass<Spec> = {
   name: 'precision.float16',
-  version: 3,
+  version: 4,
 
   assess: assessing((model) => {
     const { low } = assignable(model, NOTHING);

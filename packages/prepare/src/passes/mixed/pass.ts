@@ -27,7 +27,7 @@ const NAMED_SEGMENTS = 8;
 
 export const mixedPass: Pass<Spec> = {
   name: 'precision.mixed',
-  version: 1,
+  version: 2,
 
   assess(model) {
     const { applicable, targets, summary } = float16Pass.assess(model);
