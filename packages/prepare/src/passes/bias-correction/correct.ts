@@ -36,6 +36,9 @@ export async function correctBiases(
   context: PassContext,
 ): Promise<{ readonly model: Model; readonly note: string }> {
   const places = biasPlaces(model.graph, products);
+  if (places.length === 0) {
+    return { model, note: 'No bias was corrected: no quantized product has one of its own.' };
+  }
   const outputOf = ({ outputs }: Node): string => outputs[0] ?? '';
   const wanted = await means(pass, model, places, outputOf, context);
   const levels = Map.groupBy(places, ({ depth }) => depth);
