@@ -7,6 +7,7 @@ import {
   isOp,
   isTensorType,
   type Node,
+  opName,
   type ValueType,
 } from '@slipway/onnx';
 import { blocksPerRow, type Grid } from './blocks.ts';
@@ -78,6 +79,21 @@ export function judge(
   return isOp(node, 'MatMul')
     ? judgeMatMul(node, site, found, options)
     : judgeGemm(node, site, found, constant, options);
+}
+
+/** ONNX Runtime moves a DequantizeLinear down through these, to the product. */
+const MOVES: ReadonlySet<string> = new Set(
+  'Flatten Gather Identity MaxPool Reshape Slice Split Squeeze Transpose Unsqueeze'.split(' '),
+);
+
+/** Whether the left factor comes out of a DequantizeLinear in the same graph. */
+function readsCodes(node: Node, graph: Graph): boolean {
+  let from: Node | undefined = node;
+  do {
+    const name: string | undefined = from.inputs[0];
+    from = graph.nodes.find(({ outputs }) => outputs.some((output) => output === name));
+  } while (from !== undefined && MOVES.has(opName(from)));
+  return from !== undefined && isOp(from, 'DequantizeLinear');
 }
 
 /** Operators compute in the type of the scales: float32 and float16. */
@@ -164,6 +180,9 @@ function target(
   const inStandard = kind === 'embedding' && all.format === 'dequantize';
   if (inStandard && asked.bits !== 8) {
     return `no standard operator looks up entries of ${asked.bits} bits: give \`embeddings: 8\`, or use the format matmulnbits`;
+  }
+  if (kind === 'product' && all.format === 'dequantize' && asked.bits !== 8 && readsCodes(node, graph)) {
+    return 'its other factor is quantized already, and ONNX Runtime would fuse both to an operator of 8 bits';
   }
   const settings = inStandard ? { ...asked, ...STANDARD_EMBEDDING } : asked;
   const { bits, symmetric } = settings;

@@ -1,10 +1,12 @@
 /** The model as this pass works on it: constants are initializers in every graph, and the operator set can hold the codes. */
 import { fail, hasCode, type PassName } from '@slipway/core';
 import {
+  describeNode,
   dropInitializerInputs,
   editGraphs,
   type GraphEditor,
   type Keep,
+  mapGraphs,
   type Model,
   opsetOf,
   upgradeOpset,
@@ -40,6 +42,7 @@ export function prepareModel(pass: PassName, model: Model, { format, twoBits }: 
   const target = twoBits ? TWO_BITS_OPSET : BLOCKED_OPSET;
   try {
     const raised = upgradeOpset(folded, target);
+    if (before < KERNELS_END && target >= KERNELS_END) refuseWithoutKernel(pass, raised, before, target);
     return { model: raised, origins, raisedFrom: before < target ? before : null, raisedTo: target };
   } catch (error) {
     if (!hasCode(error, 'UNSUPPORTED_OPERATOR') && !hasCode(error, 'UNSUPPORTED_OPSET')) throw error;
@@ -47,4 +50,27 @@ export function prepareModel(pass: PassName, model: Model, { format, twoBits }: 
     const problem = `the format "dequantize" needs operator set ${target}${twoBits ? ' for 2 bits' : ''}, and the model is in ${before}: ${reason}; use the format "matmulnbits", which needs none`;
     throw fail('PASS_NOT_APPLICABLE', { pass, problem }, { cause: error });
   }
+}
+
+/** From this operator set on, these exist in a version that ONNX Runtime 1.30 has no kernel for; older ones it runs. */
+const KERNELS_END = 22;
+const WITHOUT_KERNEL: ReadonlySet<string> = new Set([
+  'Bernoulli',
+  'GlobalLpPool',
+  'MaxRoiPool',
+  'Multinomial',
+  'RandomNormal',
+  'RandomNormalLike',
+  'RandomUniform',
+  'RandomUniformLike',
+  'RoiAlign',
+]);
+
+function refuseWithoutKernel(pass: PassName, model: Model, before: number, target: number): void {
+  mapGraphs(model, (graph) => {
+    const node = graph.nodes.find(({ op, domain }) => domain === '' && WITHOUT_KERNEL.has(op));
+    if (node === undefined) return graph;
+    const problem = `the format "dequantize" needs operator set ${target} for 2 bits, in which ONNX Runtime cannot run ${describeNode(node)} (it can in ${before}); use the format "matmulnbits", which needs no newer one`;
+    throw fail('PASS_NOT_APPLICABLE', { pass, problem });
+  });
 }
