@@ -9,7 +9,7 @@ export const diff: Verb = defineVerb({
   group: 'Prepare a model',
   summary: 'show what is different between two models',
   description:
-    'Compares operators, nodes, constants, signature, size, what their builds measured and how they came to be. Nodes are matched by name. With --run both are also run side by side, on the golden samples of one of them where there are any.',
+    'Compares operators, nodes, constants, signature, size, what their builds measured and how they came to be. Nodes are matched by name. With --run both are also run side by side, on the golden samples of one of them where there are any; where their answers are far apart, the first node that diverges is named.',
   arguments: { before: argument(what, 'file'), after: argument(what, 'file') },
   options: {
     run: flag('Also run both: do they answer alike, and which is faster here?'),

@@ -33,7 +33,7 @@ import { runModel } from './runners.ts';
 
 const STEP_VERSION = 1;
 /** Enough to see that something broke; how good a candidate is, all rows decide. */
-const STEP_ROWS = 16;
+const STEP_ROWS = 8;
 
 /** A model between two passes. */
 export interface StepModel {

@@ -4,7 +4,7 @@ import { isNotable } from '../validate/notable.ts';
 import { formatShare } from './format.ts';
 
 /** `SQNR 41.2 dB, the same class on 100.00 %` */
-export function describeParity({ sqnrDb, argmaxAgreement }: Parity): string {
+function describeParity({ sqnrDb, argmaxAgreement }: Parity): string {
   const noise = sqnrDb === null ? 'identical outputs' : `SQNR ${sqnrDb.toFixed(1)} dB`;
   return argmaxAgreement === null || argmaxAgreement === 1
     ? noise

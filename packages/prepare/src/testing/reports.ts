@@ -16,7 +16,7 @@ type Figures = Pick<CandidateReport, 'name' | 'passes' | 'verdict' | 'reason' | 
 };
 
 const stepParity = (sqnrDb: number | null): Parity => ({
-  rows: 16,
+  rows: 8,
   sqnrDb,
   cosine: 0.9998,
   maxAbsoluteError: 200,

@@ -5,6 +5,9 @@ import type { Parity } from '@slipway/core';
 export const NOTABLE_DB = 10;
 const NOTABLE_AGREEMENT = 0.9;
 
-export function isNotable({ sqnrDb, argmaxAgreement }: Parity): boolean {
-  return (sqnrDb !== null && sqnrDb < NOTABLE_DB) || (argmaxAgreement !== null && argmaxAgreement < NOTABLE_AGREEMENT);
+export function isNotable({ sqnrDb, argmaxAgreement, rows }: Parity): boolean {
+  if (sqnrDb !== null && sqnrDb < NOTABLE_DB) return true;
+  if (argmaxAgreement === null) return false;
+  // One row whose two largest outputs are close is no sign of anything.
+  return argmaxAgreement < NOTABLE_AGREEMENT && Math.round((1 - argmaxAgreement) * rows) > 1;
 }
