@@ -16,6 +16,7 @@ import {
   type Keep,
   MS_DOMAIN,
   type Model,
+  type Node,
   spillTo,
   withOpset,
 } from '@slipway/onnx';
@@ -23,7 +24,7 @@ import type { Pass, PassContext, PassResult } from '../../pass.ts';
 import { outputError } from '../calibrate/auto.ts';
 import { calibrationRows } from '../calibrate/rows.ts';
 import { listNames, plural } from '../describe.ts';
-import { exclusion } from '../exclude.ts';
+import { type Exclusion, exclusion, nodeExclusion } from '../exclude.ts';
 import { assessing, constantBytes } from '../prepared.ts';
 import type { Blocks } from './blocks.ts';
 import { storedBytes, type Target } from './judge.ts';
@@ -39,12 +40,12 @@ import { storeBlocks, type Stored } from './store.ts';
 
 export const weightsPass: Pass<WeightsSpec> = {
   name: 'quantize.weights',
-  version: 2,
+  version: 3,
 
   assess: assessing((model) => {
     const spec: WeightsSpec = { pass: 'quantize.weights' };
     const settings = settingsOf(spec, model, null);
-    const { targets } = planFor(spec, settings, model, null, prepareModel(spec.pass, model, settings));
+    const { targets } = planFor(settings, exclusion(spec.pass, spec, model), prepareModel(spec.pass, model, settings));
     if (targets.length === 0) {
       const summary = 'no constant matrix of a MatMul, Gemm or embedding that would become smaller';
       return { applicable: false, targets: 0, summary };
@@ -64,15 +65,20 @@ export const weightsPass: Pass<WeightsSpec> = {
     const settings = settingsOf(spec, model, context.source);
     const spill = spillTo(context.workDirectory);
     const start = prepareModel(pass, model, settings, spill);
-    const plan = planFor(spec, settings, model, context.source, start);
+    const excluded = exclusion(pass, spec, model, context.source);
+    const plan = planFor(settings, excluded, start);
     if (plan.targets.length === 0) throw fail('PASS_NOT_APPLICABLE', { pass, problem: nothing(plan) });
 
     const unique = namer(start.model);
     const chosen = await chooseAll(start.model, plan, spec, settings, context, { unique, spill });
     const replacements = plan.targets.map((target) => ({ target, stored: chosen.storedFor(target) }));
+    const products = new Set(plan.targets.map(({ node }) => node));
+    const isExcluded = nodeExclusion(excluded, (name) => start.model.graph.initializers.has(name), start.origins);
+    const mayChange = (node: Node): boolean => !products.has(node) && !isExcluded(node);
     const rewrite = (accuracyLevel: number): Model => {
       const options = { format: settings.format, accuracyLevel, unique };
-      const rewritten = replaceWeights(start.model, plan, replacements, options, inputScaler(chosen.scaleOf, unique));
+      const scaler = inputScaler(chosen.scaleOf, unique, mayChange);
+      const rewritten = replaceWeights(start.model, plan, replacements, options, scaler);
       return settings.format === 'matmulnbits' ? withOpset(rewritten, MS_DOMAIN, 1) : rewritten;
     };
     const level = await findLevel(spec, start.model, settings, rewrite, context);
@@ -176,14 +182,7 @@ async function findLevel(
   return { model: level === 4 ? fast : exact, note: `${describeLevel(level)} ${note}` };
 }
 
-function planFor(
-  spec: WeightsSpec,
-  settings: Settings,
-  model: Model,
-  source: Model | null,
-  start: PreparedModel,
-): Plan {
-  const excluded = exclusion(spec.pass, spec, model, source);
+function planFor(settings: Settings, excluded: Exclusion, start: PreparedModel): Plan {
   const types = inferShapes(start.model).values;
   return planWeights(start.model, {
     settings,
