@@ -16,6 +16,7 @@ describe('metrics in words', () => {
     expect(formatEstimate(perplexity, 'plain')).toBe('12.35 ±0.25');
     expect(formatEstimate({ ...estimate, value: 33.14, low: 32, high: 34 }, 'decibels')).toBe('33.1 ±1.0 dB');
     expect(formatMetric(999, 'decibels')).toBe('no noise');
+    expect(formatEstimate({ ...estimate, value: 999, low: 999, high: 999 }, 'decibels')).toBe('no noise');
   });
 
   it('claim no more than was shown', () => {
@@ -30,6 +31,10 @@ describe('metrics in words', () => {
     );
     expect(describeDifference(difference(0.5, 0.25, 0.75, 0.001, 'worse'), 'plain')).toBe(
       'worse by 0.500 (95 % 0.250 to 0.750, p = 0.0010)',
+    );
+    // A ratio to the source is infinite for the source itself: no number of decibels lies between.
+    expect(describeDifference(difference(-965, -970, -960, 1e-9, 'worse'), 'decibels')).toBe(
+      'not the outputs of the source',
     );
   });
 

@@ -1,6 +1,6 @@
 /** Metrics for people: figures with their intervals, and differences in words that claim no more than was shown. */
 import type { CandidateReport, Estimate, MetricDifference, MetricUnit, MetricValue } from '@slipway/core';
-import { decibels, formatShare, points, significant } from './format.ts';
+import { decibels, formatShare, NO_NOISE_DB, points, significant } from './format.ts';
 
 /** The metric that decides, or null when none was measured. */
 export function primaryOf({ metrics }: Pick<CandidateReport, 'metrics'>): MetricValue | null {
@@ -18,6 +18,7 @@ export function formatEstimate({ value, low, high }: Estimate, unit: MetricUnit)
   if (low === null || high === null) return formatMetric(value, unit);
   const half = (high - low) / 2;
   if (unit === 'share') return `${(value * 100).toFixed(2)} ±${(100 * half).toFixed(2)} %`;
+  if (unit === 'decibels' && value >= NO_NOISE_DB) return decibels(value);
   return unit === 'decibels'
     ? `${value.toFixed(1)} ±${half.toFixed(1)} dB`
     : `${significant(value, 4)} ±${significant(half, 2)}`;
@@ -34,9 +35,14 @@ export function formatGap(gap: number, unit: MetricUnit): string {
   return unit === 'share' ? points(size) : unit === 'decibels' ? `${size.toFixed(1)} dB` : significant(size);
 }
 
+/** Beyond what two different float32 or float64 outputs can be apart. */
+const LARGEST_RATIO_DB = 400;
+
 /** `worse by 1.33 points (95 % 1.05 to 1.62, p < 0.001)`, or `no difference shown (p = 0.42)`. */
 export function describeDifference(difference: MetricDifference, unit: MetricUnit): string {
   const { value, low, high, p, verdict, confidence } = difference;
+  // Against the source itself: its ratio to its own outputs is infinite, and so is the difference to any other.
+  if (unit === 'decibels' && Math.abs(value) > LARGEST_RATIO_DB) return 'not the outputs of the source';
   const chance = p < 0.001 ? 'p < 0.001' : `p = ${significant(p, 2)}`;
   if (verdict === 'same') return `no difference shown (${chance})`;
   const ends = [low, high].flatMap((end) => (end === null ? [] : [Math.abs(end)])).sort((a, b) => a - b);

@@ -23,7 +23,8 @@ export function searchSection(report: Report): Markup | null {
   const spent = trials.reduce((sum, { durationMs }) => sum + durationMs, 0);
   const taken = trials.filter(({ cached }) => cached).length;
   const space = points === null ? 'a space without end' : `${formatCount(points)} combinations`;
-  const earlier = taken === 0 ? '' : ` ${formatCount(taken)} were taken over from an earlier build.`;
+  const earlier =
+    taken === 0 ? '' : ` ${formatCount(taken)} ${taken === 1 ? 'was' : 'were'} taken over from an earlier build.`;
   const trade = tradeChart(report, search);
   const side =
     trade === null
