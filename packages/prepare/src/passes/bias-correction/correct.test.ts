@@ -71,4 +71,18 @@ describe('bias correction', () => {
     );
     expect(corrected.error).toBeLessThan(plain.error * 1.1);
   });
+
+  it('says that there is nothing to correct where no product has a bias', async () => {
+    const bare = buildModel((b) => {
+      const x = b.input('x', 'float32', ['batch', 12]);
+      const hidden = b.op('Relu', [b.op('MatMul', [x, b.floats('W1', [12, 8], weight([12, 8], 1))])]);
+      b.output(b.op('MatMul', [hidden, b.floats('W2', [8, 4], weight([8, 4], 2))], { outputs: ['y'] }), 'float32', [
+        'batch',
+        4,
+      ]);
+    });
+    using context = runningContext(datasetOf(bare, { x: floats([32, 12], 1) }));
+    const { notes } = await staticPass.apply(bare, { pass: 'quantize.static', biasCorrection: true }, context);
+    expect(notes).toContain('No bias was corrected: none of the products has one of its own.');
+  });
 });

@@ -68,15 +68,17 @@ export const smoothPass: Pass<Spec> = {
       const scales = scalesOf(group, required(statistics, group), chosen);
       smoothed.push({ group, alpha: chosen, inserted: !smooth(editor, group, scales, isExcluded) });
     }
+    if (smoothed.length === 0) {
+      const problem = `no channel stands out: 8 bits are no worse without it for any of ${plural(groups.length, 'input')} of products; leave it out, or give a fixed alpha`;
+      throw fail('PASS_NOT_APPLICABLE', { pass, problem });
+    }
     dropUnread(editor, start.graph.initializers.keys());
     const notes = [
       `${plural(smoothed.length, 'input')} of ${plural(groups.length, 'product group')} divided channel by channel, their weights multiplied: the model computes the same.`,
     ];
-    if (smoothed.length > 0) {
-      const used = Map.groupBy(smoothed, (one) => one.alpha);
-      const list = [...used].sort(([a], [b]) => a - b).map(([value, { length }]) => `${value} (${length})`);
-      notes.push(`α${alpha === 'search' ? ' by the error of 8 bits' : ''}: ${list.join(', ')}.`);
-    }
+    const used = Map.groupBy(smoothed, (one) => one.alpha);
+    const list = [...used].sort(([a], [b]) => a - b).map(([value, { length }]) => `${value} (${length})`);
+    notes.push(`α${alpha === 'search' ? ' by the error of 8 bits' : ''}: ${list.join(', ')}.`);
     const inserted = smoothed.filter((one) => one.inserted);
     if (inserted.length > 0) {
       const names = inserted.map(({ group }) => group.input);
