@@ -34,7 +34,7 @@ import { inputsFor, type Runners } from './runners.ts';
 
 /** Raised when the same model and rows would be examined to another result. */
 const EXAMINE_VERSION = 1;
-const EVALUATE_VERSION = 2;
+const EVALUATE_VERSION = 3;
 export const GOLDEN_FILE = 'golden.npz';
 
 export interface Examined {

@@ -1,4 +1,4 @@
-import { tensor } from '@slipway/core';
+import { type Tensor, tensor } from '@slipway/core';
 import { describe, expect, it } from 'vitest';
 import { measureMetric } from '../testing/measure.ts';
 import { expectedAnswers } from './answers.ts';
@@ -48,6 +48,23 @@ describe('accuracy', () => {
     expect((await measureMetric(accuracy, text)).value).toBe(0.5);
     const one = { outputs: { y: floats(1, 0.7, 0.2, NaN) }, labels: classes(1, 1, 0) };
     expect([...(await measureMetric({ ...accuracy, threshold: 0.5 }, one)).kept.values]).toEqual([1, 0, 0]);
+  });
+
+  it('compares names with numbers by the names of the classes, and never without them', async () => {
+    const names = ['cat', 'dog'];
+    const text = tensor('string', [3], ['cat', 'dog', 'cow']);
+    const kept = async (labels: Tensor): Promise<number[]> => [
+      ...(await measureMetric(accuracy, { outputs: { y: text }, labels, names })).kept.values,
+    ];
+    expect(await kept(classes(0, 0, 1))).toEqual([1, 0, 0]);
+    expect(await kept(tensor('string', [3], ['cat', 'cat', 'dog']))).toEqual([1, 0, 0]);
+    await expect(measureMetric(accuracy, { outputs: { y: text }, labels: classes(0, 0, 1) })).rejects.toThrow(
+      'the label of row 0 is 0, and output "y" answers "cat": list the names of the classes',
+    );
+    const numbers = { outputs: { y: classes(0, 1) }, labels: tensor('string', [2], ['cat', 'dog']) };
+    await expect(measureMetric(accuracy, numbers)).rejects.toThrow(
+      'the label of row 0 is "cat", and output "y" answers 0',
+    );
   });
 
   it('counts a row of nothing but NaN as wrong, whatever its label', async () => {

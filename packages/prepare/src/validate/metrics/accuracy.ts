@@ -1,7 +1,7 @@
 /** The share of rows a model answers correctly: accuracy, and top-k, where the answer may be among the k largest scores. */
 import type { MetricSpec } from '@slipway/core';
 import { meanFigure, type Metric, type MetricContext } from '../metric.ts';
-import { answersOf, checkExpected, expectedAnswers } from './answers.ts';
+import { answersOf, checkComparable, checkExpected, expectedAnswers } from './answers.ts';
 import { labelsOf, outputOf, scoresOf } from './read.ts';
 
 type Spec<K extends MetricSpec['metric']> = Extract<MetricSpec, { metric: K }>;
@@ -23,11 +23,13 @@ export function accuracy(name: string, spec: Spec<'accuracy'>, context: MetricCo
     name,
     reader: () => (call, keep) => {
       const expected = expectedAnswers(labelsOf(name, call), call, context.names);
-      const answers = answersOf(name, outputOf(name, call, output), output, call.rows, spec.threshold ?? null);
+      const own = outputOf(name, call, output);
+      const answers = answersOf(name, own, output, call.rows, spec.threshold ?? null, context.names);
       for (let row = 0; row < call.rows; row++) {
-        const wanted = expected[row] ?? 0;
+        const [wanted, given] = [expected[row] ?? 0, answers.at(row)];
         checkExpected(wanted, answers.classes, output, call.firstRow + row);
-        keep([answers.at(row) === wanted ? 1 : 0]);
+        checkComparable(wanted, given, output, call.firstRow + row);
+        keep([given === wanted ? 1 : 0]);
       }
     },
   };

@@ -12,7 +12,7 @@ export type Answer = number | string;
 
 /**
  * The expected answer of every row: an index of a class, or text.
- * @param names names of the classes, when the labels are text and the output is not
+ * @param names names of the classes, which turn labels that are text into numbers
  */
 export function expectedAnswers(
   labels: Tensor,
@@ -70,12 +70,13 @@ function oneHot(
 export interface Answers {
   /** How many classes there are, when the answer is an index. */
   readonly classes: number | null;
-  /** −1 where the model gives no number at all. */
+  /** −1 where the model gives no number at all, or text that names no class. */
   readonly at: (row: number) => Answer;
 }
 
 /**
  * @param threshold at or above it a single score per row means class 1; null when a single score is no answer
+ * @param names names of the classes, which turn answers that are text into numbers
  * @throws DATA_MISMATCH when the output holds no answer
  */
 export function answersOf(
@@ -84,6 +85,7 @@ export function answersOf(
   name: string,
   rows: number,
   threshold: number | null,
+  names: readonly string[] | null,
 ): Answers {
   const isFloat = output.dtype.startsWith('float');
   const classes = classAxis(output.shape, rows);
@@ -92,7 +94,8 @@ export function answersOf(
     return { classes, at: (row) => best[row] ?? 0 };
   }
   if (output.dtype === 'string' && output.data.length === rows) {
-    return { classes: null, at: (row) => output.data[row] ?? '' };
+    if (names === null) return { classes: null, at: (row) => output.data[row] ?? '' };
+    return { classes: names.length, at: (row) => names.indexOf(output.data[row] ?? '') };
   }
   if (output.dtype !== 'string' && output.data.length === rows && (!isFloat || threshold !== null)) {
     const read = floatReader(output);
@@ -117,5 +120,14 @@ export function checkExpected(wanted: Answer, classes: number | null, name: stri
   if (classes === null || (typeof wanted === 'number' && wanted >= 0 && wanted < classes)) return;
   throw mismatch(
     `the label of row ${row} is ${JSON.stringify(wanted)}, but output "${name}" has the classes 0 to ${classes - 1}`,
+  );
+}
+
+/** @throws DATA_MISMATCH when one is text and the other a number: they would never be equal */
+export function checkComparable(wanted: Answer, given: Answer, name: string, row: number): void {
+  if (typeof wanted === typeof given) return;
+  throw mismatch(
+    `the label of row ${row} is ${JSON.stringify(wanted)}, and output "${name}" answers ${JSON.stringify(given)}: ` +
+      'list the names of the classes, in order, as `labels` in the config',
   );
 }

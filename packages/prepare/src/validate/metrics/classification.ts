@@ -41,7 +41,7 @@ export function classification(name: string, spec: Spec, context: MetricContext)
     resamples: true,
     reader: () => (call, keep) => {
       const expected = expectedAnswers(labelsOf(name, call), call, context.names);
-      const answers = answersOf(name, outputOf(name, call, output), output, call.rows, threshold);
+      const answers = answersOf(name, outputOf(name, call, output), output, call.rows, threshold, context.names);
       if (average === 'binary' && answers.classes !== null && answers.classes !== 2) {
         throw mismatch(
           `${name} is of two classes; output "${output}" has ${answers.classes}. Choose another \`average\``,

@@ -25,8 +25,8 @@ export function agreement(name: string, spec: Spec, context: MetricContext): Met
     isProportion: true,
     figure: meanFigure,
     reader: () => (call, keep) => {
-      const own = answersOf(name, outputOf(name, call, output), output, call.rows, null);
-      const source = answersOf(name, outputOf(name, { outputs: call.source }, output), output, call.rows, null);
+      const own = answersOf(name, outputOf(name, call, output), output, call.rows, null, null);
+      const source = answersOf(name, outputOf(name, { outputs: call.source }, output), output, call.rows, null, null);
       for (let row = 0; row < call.rows; row++) keep([own.at(row) === source.at(row) ? 1 : 0]);
     },
   };
