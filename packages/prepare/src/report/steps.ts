@@ -11,6 +11,8 @@ function describeParity({ sqnrDb, argmaxAgreement }: Parity): string {
     : `${noise}, the same class on ${formatShare(argmaxAgreement)}`;
 }
 
+const GRADUAL_DB = 6;
+
 /** `first diverges at node "conv4" (Conv): SQNR 45.1 dB before it, 3.0 dB after it` */
 export function describeDivergence({ nodes, before, after }: Divergence): string {
   const [first = '', ...others] = nodes.map(({ name, operator }) => `"${name}" (${operator})`);
@@ -21,7 +23,13 @@ export function describeDivergence({ nodes, before, after }: Divergence): string
       : [`one of ${nodes.length} nodes that the other model computes together, ${first} to ${last}`, 'them'];
   const start =
     before === null ? `nothing but inputs and constants before ${it}` : `${describeError(before)} before ${it}`;
-  return `first diverges at ${where}: ${start}, ${describeError(after)} after ${it}`;
+  // One node that takes this little away is not the cause.
+  const isGradual =
+    before?.notFinite === null &&
+    after.notFinite === null &&
+    (before.sqnrDb ?? Infinity) - (after.sqnrDb ?? Infinity) < GRADUAL_DB;
+  const lead = isGradual ? 'diverges little by little, as far as in the outputs by' : 'first diverges at';
+  return `${lead} ${where}: ${start}, ${describeError(after)} after ${it}`;
 }
 
 function describeError({ sqnrDb, notFinite }: TensorError): string {
