@@ -83,6 +83,6 @@ describe('bias correction', () => {
     });
     using context = runningContext(datasetOf(bare, { x: floats([32, 12], 1) }));
     const { notes } = await staticPass.apply(bare, { pass: 'quantize.static', biasCorrection: true }, context);
-    expect(notes).toContain('No bias was corrected: none of the products has one of its own.');
+    expect(notes).toContain('No bias was corrected: no quantized product has one of its own.');
   });
 });
