@@ -13,6 +13,7 @@ import { evaluate, examine } from '../pipeline/examine.ts';
 import type { Subject } from '../pipeline/measure.ts';
 import { openRunners, type Runners } from '../pipeline/runners.ts';
 import type { Evaluation } from '../validate/evaluate.ts';
+import { type Answers, keepAnswers } from './answers.ts';
 
 export interface Bench {
   readonly imported: Imported;
@@ -21,6 +22,8 @@ export interface Bench {
   readonly source: Subject;
   readonly evaluation: Evaluation;
   readonly account: Account;
+  /** Of models that candidates are compared with, the source among them. */
+  readonly answers: Answers;
   /** Runners for one trial: its own end with it, that of the source does not. */
   openRunners(): Runners;
 }
@@ -36,6 +39,7 @@ export async function openBench(
     ...outer,
     tell: (_stage, candidate, detail, fraction) => outer.tell('search', candidate, detail, fraction),
   };
+  const answers = keepAnswers();
   const made = await makeCandidate(SOURCE_CANDIDATE, [], imported, data.calibration, context);
   const examined = await examine(made, data, runners, context);
   const source: Subject = { made, examined, assembled: await assemble(made, examined, imported, data, context) };
@@ -53,10 +57,12 @@ export async function openBench(
     source,
     evaluation,
     account,
+    answers,
     openRunners: () => {
       const own = openRunners(context.session, context.log, context.signal);
       return {
-        get: (model, path) => (model === SOURCE_CANDIDATE ? runners : own).get(model, path),
+        get: async (model, path) =>
+          model === SOURCE_CANDIDATE ? answers.of(await runners.get(model, path)) : own.get(model, path),
         [Symbol.asyncDispose]: () => own[Symbol.asyncDispose](),
       };
     },

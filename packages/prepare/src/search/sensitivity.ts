@@ -20,11 +20,11 @@ import {
   SOURCE_CANDIDATE,
 } from '@slipway/core';
 import type { Model } from '@slipway/onnx';
-import type { Runner } from '@slipway/runtime';
+import { cpuPlan, type Runner } from '@slipway/runtime';
 import { PASSES } from '../passes/index.ts';
 import type { StageCache } from '../pipeline/cache.ts';
 import { applyPass, FATAL, makeCandidate, type Made } from '../pipeline/candidate.ts';
-import { loadModel, MODEL_FILE } from '../pipeline/model-files.ts';
+import { bytesOf, loadModel, MODEL_FILE } from '../pipeline/model-files.ts';
 import { OBSERVED } from '../pipeline/remember.ts';
 import { callSize } from '../validate/calls.ts';
 import { keeper, type Kept, selectRows } from '../validate/kept.ts';
@@ -32,6 +32,7 @@ import { type Metric, type Reader, unitWeights } from '../validate/metric.ts';
 import { identityOf } from '../validate/metrics/custom.ts';
 import { parityMeter } from '../validate/parity.ts';
 import type { Bench } from './bench.ts';
+import { severalAtOnce } from './several-at-once.ts';
 import { callOn, gather, permutation } from './subset.ts';
 
 const SENSITIVITY_VERSION = 1;
@@ -79,6 +80,7 @@ export async function measureSensitivity(
   const { context, data, imported } = bench;
   const upstream = await makeCandidate('upstream', before, imported, data.calibration, context);
   const layers = layersOf(await loadModel(upstream.directory));
+  const isSource = upstream.model.digest === bench.source.made.model.digest;
   await using runners = bench.openRunners();
   const [metric] = data.specs;
   const rowsOfParity = data.calibration ?? data.evaluation;
@@ -103,7 +105,10 @@ export async function measureSensitivity(
         const file = path.join(made.directory, MODEL_FILE);
         const candidate = await own.get(made.name, file);
         const source = await runners.get(SOURCE_CANDIDATE, path.join(bench.source.made.directory, MODEL_FILE));
-        const reference = await runners.get('upstream', path.join(upstream.directory, MODEL_FILE));
+        // Without passes before this one, it is the source that is quantized.
+        const reference = isSource
+          ? source
+          : bench.answers.of(await runners.get('upstream', path.join(upstream.directory, MODEL_FILE)));
         const nmse = await noiseOf(reference, candidate, rowsOfParity, data.output, bench);
         return { nmse, metric: kind === 'alone' ? await metricOf(candidate, source, bench) : null };
       }),
@@ -111,21 +116,37 @@ export async function measureSensitivity(
     return value;
   };
 
-  const found: LayerSensitivity[] = [];
-  for (const [i, { name, operator }] of layers.entries()) {
+  let begun = 0;
+  const look = async ({ name, operator }: Layer): Promise<LayerSensitivity | null> => {
     context.signal.throwIfAborted();
-    context.tell('search', spec.pass, `layer ${i + 1} of ${layers.length}`, i / layers.length);
+    context.tell('search', spec.pass, `layer ${begun + 1} of ${layers.length}`, begun / layers.length);
+    begun++;
     const alone = await probe({ ...spec, only: [name] }, 'alone');
     // The pass does nothing to it: no layer of this pass.
-    if (alone === null) continue;
+    if (alone === null) return null;
     const without = await probe({ ...spec, exclude: [...(spec.exclude ?? []), name] }, 'without');
     const reference = referenceMetric(bench);
     const change = alone.metric === null || reference === null ? null : alone.metric - reference;
     const metricDrop = change === null ? null : data.metrics[0]?.better === 'lower' ? change : 0 - change;
-    found.push({ name, operator, nmseAlone: alone.nmse, nmseWithout: without?.nmse ?? 0, metricDrop, leftOut: false });
-  }
+    return { name, operator, nmseAlone: alone.nmse, nmseWithout: without?.nmse ?? 0, metricDrop, leftOut: false };
+  };
+  const bytes = await bytesOf(upstream.directory, upstream.model.files);
+  const looked = await severalAtOnce(layers, probesAtOnce(bytes, bench), look);
+  const found = looked.filter((layer) => layer !== null);
   found.sort((a, b) => b.nmseAlone - a.nmseAlone || a.nmseWithout - b.nmseWithout);
   return { pass: spec.pass, rows: Math.min(PARITY_ROWS, rowsOfParity.rowCount), layers: found, steps: [] };
+}
+
+/** A probe holds the model while the pass works, again while it is written, and in its runner. */
+const COPIES = 4;
+
+/**
+ * As many as there are cores for, and two at least: while one starts a process or writes a file, another computes. Fewer where memory
+ * would not hold them. Nothing is timed, so they may disturb each other.
+ */
+function probesAtOnce(bytes: number, { context }: Bench): number {
+  const cores = Math.max(2, Math.floor(cpuPlan().cores / context.session.threads));
+  return Math.max(1, Math.min(cores, Math.floor(context.memoryBytes / (COPIES * bytes))));
 }
 
 /** Apply one pass, look at the model, and forget it. null when the pass does not apply to what is left of it. */
