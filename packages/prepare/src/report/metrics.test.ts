@@ -32,10 +32,6 @@ describe('metrics in words', () => {
     expect(describeDifference(difference(0.5, 0.25, 0.75, 0.001, 'worse'), 'plain')).toBe(
       'worse by 0.500 (95 % 0.250 to 0.750, p = 0.0010)',
     );
-    // A ratio to the source is infinite for the source itself: no number of decibels lies between.
-    expect(describeDifference(difference(-965, -970, -960, 1e-9, 'worse'), 'decibels')).toBe(
-      'not the outputs of the source',
-    );
   });
 
   const worse = difference(-0.1, -0.2, -0.05, 0.0001, 'worse');
@@ -62,11 +58,20 @@ describe('metrics in words', () => {
       'accuracy of group b (40 rows): worse by 10.00 points (95 % 5.00 to 20.00, p < 0.001)',
       'accuracy of group c (40 rows): worse by 10.00 points (95 % 5.00 to 20.00, p < 0.001)',
       '… and 2 more slices are worse',
-      'top-5: 98.93 ±0.20 %, no difference shown (p = 0.20)',
+      'no difference shown: top-5 98.93 ±0.20 %',
+    ]);
+    const f1 = { ...metric, name: 'f1', versusSource: worse };
+    const noise: MetricValue = { ...metric, name: 'sqnr', unit: 'decibels', value: { ...estimate, value: 33 } };
+    const others = [{ ...metric, name: 'top-5' }, noise, f1, { ...metric, name: 'top-3' }];
+    expect(metricNotes({ metrics: [{ ...metric, slices: [] }, ...others] })).toEqual([
+      'accuracy: no difference shown (p = 0.20)',
+      'f1: 98.93 ±0.20 %, worse by 10.00 points (95 % 5.00 to 20.00, p < 0.001)',
+      'no difference shown: top-5 98.93 ±0.20 %, top-3 98.93 ±0.20 %',
+      'sqnr 33.0 ±0.0 dB',
     ]);
     expect(metricNotes({ metrics: [{ ...metric, versusSource: null, slices: [] }] })).toEqual([]);
     expect(metricNotes({ metrics: [metric, { ...metric, value: null, versusSource: null }] }).at(-1)).toBe(
-      'accuracy: not defined',
+      'accuracy not defined',
     );
   });
 

@@ -35,14 +35,9 @@ export function formatGap(gap: number, unit: MetricUnit): string {
   return unit === 'share' ? points(size) : unit === 'decibels' ? `${size.toFixed(1)} dB` : significant(size);
 }
 
-/** Beyond what two different float32 or float64 outputs can be apart. */
-const LARGEST_RATIO_DB = 400;
-
 /** `worse by 1.33 points (95 % 1.05 to 1.62, p < 0.001)`, or `no difference shown (p = 0.42)`. */
 export function describeDifference(difference: MetricDifference, unit: MetricUnit): string {
   const { value, low, high, p, verdict, confidence } = difference;
-  // Against the source itself: its ratio to its own outputs is infinite, and so is the difference to any other.
-  if (unit === 'decibels' && Math.abs(value) > LARGEST_RATIO_DB) return 'not the outputs of the source';
   const chance = p < 0.001 ? 'p < 0.001' : `p = ${significant(p, 2)}`;
   if (verdict === 'same') return `no difference shown (${chance})`;
   const ends = [low, high].flatMap((end) => (end === null ? [] : [Math.abs(end)])).sort((a, b) => a - b);
@@ -52,28 +47,52 @@ export function describeDifference(difference: MetricDifference, unit: MetricUni
 }
 
 /**
- * What the table cannot hold: how a candidate differs from the source in each metric, and the slices where the primary one is
- * worse. The page and the JSON have all slices of all metrics.
+ * What the table cannot hold: how a candidate differs from the source in the primary metric, the slices where that is worse,
+ * and the other metrics; those that show no difference in one line. The page and the JSON have all slices of all metrics.
  */
-export function metricNotes({ metrics }: Pick<CandidateReport, 'metrics'>): string[] {
-  return metrics.flatMap((metric, i) => {
-    const { name, unit, versusSource, slices } = metric;
-    const difference = versusSource === null ? null : describeDifference(versusSource, unit);
-    const value = i === 0 ? null : formatValue(metric);
-    const line = [value, difference].filter((part) => part !== null).join(', ');
-    const worse = (i === 0 ? slices : []).flatMap((slice) =>
-      slice.versusSource?.verdict === 'worse'
-        ? [`${name} of ${slice.by} ${slice.name} (${slice.rows} rows): ${describeDifference(slice.versusSource, unit)}`]
-        : [],
-    );
-    const shown = worse.slice(0, MAX_SLICES);
-    if (worse.length > shown.length) {
-      shown.push(
-        `… and ${worse.length - shown.length} more ${worse.length - shown.length === 1 ? 'slice is' : 'slices are'} worse`,
-      );
-    }
-    return line === '' ? shown : [`${name}: ${line}`, ...shown];
+export function metricNotes({ metrics: [primary, ...others] }: Pick<CandidateReport, 'metrics'>): string[] {
+  if (primary === undefined) return [];
+  const own = differenceOf(primary);
+  const line = own === null ? [] : [`${primary.name}: ${describeDifference(own, primary.unit)}`];
+  const told = Map.groupBy(others, (metric) => differenceOf(metric)?.verdict ?? 'alone');
+  const values = (metrics: readonly MetricValue[]): string =>
+    metrics.map((metric) => `${metric.name} ${formatValue(metric)}`).join(', ');
+  const { same = [], alone = [] } = Object.fromEntries(told);
+  const changed = others.flatMap((metric) => {
+    const difference = differenceOf(metric);
+    if (difference === null || difference.verdict === 'same') return [];
+    return [`${metric.name}: ${formatValue(metric)}, ${describeDifference(difference, metric.unit)}`];
   });
+  return [
+    ...line,
+    ...worseSlices(primary),
+    ...changed,
+    ...(same.length === 0 ? [] : [`no difference shown: ${values(same)}`]),
+    ...(alone.length === 0 ? [] : [values(alone)]),
+  ];
+}
+
+/**
+ * Decibels are against the source already: its ratio to its own outputs is infinite, and so is the difference of any other to
+ * it. That is no number to tell.
+ */
+export function differenceOf({
+  unit,
+  versusSource,
+}: Pick<MetricValue, 'unit' | 'versusSource'>): MetricDifference | null {
+  return unit === 'decibels' ? null : versusSource;
+}
+
+function worseSlices({ name, unit, slices }: MetricValue): string[] {
+  const worse = slices.flatMap(({ by, name: slice, rows, versusSource }) => {
+    const difference = differenceOf({ unit, versusSource });
+    return difference?.verdict === 'worse'
+      ? [`${name} of ${by} ${slice} (${rows} rows): ${describeDifference(difference, unit)}`]
+      : [];
+  });
+  const more = worse.length - MAX_SLICES;
+  const rest = more <= 0 ? [] : [`… and ${more} more ${more === 1 ? 'slice is' : 'slices are'} worse`];
+  return [...worse.slice(0, MAX_SLICES), ...rest];
 }
 
 const MAX_SLICES = 3;

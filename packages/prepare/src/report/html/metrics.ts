@@ -1,7 +1,7 @@
 /** What was measured on the rows: every metric of every candidate with its interval, its difference, and its slices. */
 import type { CandidateReport, MetricDifference, MetricUnit, MetricValue, Report } from '@slipway/core';
 import { formatCount } from '../format.ts';
-import { describeDifference, formatValue } from '../metrics.ts';
+import { describeDifference, differenceOf, formatValue } from '../metrics.ts';
 import { markup, type Markup } from './markup.ts';
 
 const none = markup`<span class="faint">–</span>`;
@@ -18,7 +18,7 @@ export function metricsSection(report: Report): Markup | null {
 
 function line({ candidate, metric }: { candidate: CandidateReport; metric: MetricValue }): Markup {
   const aim = `${metric.better} is better`;
-  return markup`<tr><td><b>${metric.name}</b><small>${aim}</small></td><td>${candidate.name}</td><td>${formatValue(metric)}</td><td>${metric.value === null ? none : formatCount(metric.value.rows)}</td><td>${against(metric.versusSource, metric.unit)}</td></tr>`;
+  return markup`<tr><td><b>${metric.name}</b><small>${aim}</small></td><td>${candidate.name}</td><td>${formatValue(metric)}</td><td>${metric.value === null ? none : formatCount(metric.value.rows)}</td><td>${against(differenceOf(metric), metric.unit)}</td></tr>`;
 }
 
 function against(difference: MetricDifference | null, unit: MetricUnit): Markup {
@@ -34,7 +34,7 @@ function slices(report: Report): Markup | null {
   if (all.length === 0) return null;
   const lines = all.map(
     ({ candidate, metric, slice }) =>
-      markup`<tr><td>${slice.by} <b>${slice.name}</b></td><td>${metric.name}</td><td>${candidate.name}</td><td>${formatValue({ value: slice.value, unit: metric.unit })}</td><td>${formatCount(slice.rows)}</td><td>${against(slice.versusSource, metric.unit)}</td></tr>`,
+      markup`<tr><td>${slice.by} <b>${slice.name}</b></td><td>${metric.name}</td><td>${candidate.name}</td><td>${formatValue({ value: slice.value, unit: metric.unit })}</td><td>${formatCount(slice.rows)}</td><td>${against(differenceOf({ ...slice, unit: metric.unit }), metric.unit)}</td></tr>`,
   );
   return markup`<details><summary>${formatCount(all.length)} slices</summary><div class="scroll"><table><thead><tr><th>slice</th><th>metric</th><th>candidate</th><th>value</th><th>rows</th><th>against source</th></tr></thead><tbody>${lines}</tbody></table></div></details>`;
 }
