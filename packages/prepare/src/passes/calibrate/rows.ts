@@ -3,7 +3,7 @@ import { type Dataset, fail, fixedBatch, type PassName, rowsOf, type Tensor, typ
 import type { PassContext } from '../../pass.ts';
 
 /** Rows per call where the model leaves the choice: enough to amortize a call, few enough for any memory. */
-export const ROWS_PER_CALL = 16;
+const ROWS_PER_CALL = 16;
 
 /** With fewer rows, ranges are those of some examples and not of the data: worth a warning. */
 export const FEW_ROWS = 16;

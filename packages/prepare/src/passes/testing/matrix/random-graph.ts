@@ -23,7 +23,7 @@ export interface RandomGraph {
 const OPSETS: readonly number[] = [13, 17, 18, 21, 22];
 
 /** Any pieces, in an operator set in which all of them can be written. */
-export function graphOf(pieces: readonly Piece[], seed: number): RandomGraph {
+function graphOf(pieces: readonly Piece[], seed: number): RandomGraph {
   const needed = Math.max(...pieces.map(({ since }) => since ?? 0));
   const last = Math.min(...pieces.map(({ until }) => until ?? Infinity));
   const random = randomStream(seed);

@@ -35,7 +35,7 @@ const EIGHT_BITS = noise(12);
 /** Four bits in blocks of weights that have no outliers lose about 20 dB at a product. */
 const FOUR_BITS = noise(4);
 
-export const OPTIONS = {
+const OPTIONS = {
   'prune.magnitude': [
     { spec: { pass: 'prune.magnitude', rule: 'ratio', ratio: 0.3 }, promised: any },
     { spec: { pass: 'prune.magnitude', rule: 'nm', n: 2, m: 4 }, promised: any },
