@@ -15,18 +15,20 @@ interface Schema {
   readonly oneOf?: readonly Schema[];
 }
 
-/** Documented once, below, instead of wherever a pass or a metric can stand. */
+/** Documented once, below, instead of wherever a pass, a metric or a transform can stand. */
 const isUnionOf =
-  (kind: 'pass' | 'metric') =>
+  (kind: 'pass' | 'metric' | 'transform') =>
   (schema: Schema): boolean =>
     schema.oneOf?.every((branch) => branch.properties?.[kind] !== undefined) === true;
 const isPass = isUnionOf('pass');
 const isMetric = isUnionOf('metric');
+const isTransform = isUnionOf('transform');
 
 export function configReference(): string {
   const schema = configJsonSchema() as Schema;
   const passes = findSchema(schema, isPass)?.oneOf ?? [];
   const metrics = findSchema(schema, isMetric)?.oneOf ?? [];
+  const { inputs, outputs } = schema.properties?.['transforms']?.properties ?? {};
   return `# slipway.config.ts
 
 The config is a module whose default export is \`defineConfig({ … })\`. Relative paths are relative to the file. Unknown keys are
@@ -67,7 +69,14 @@ the [guide](../guides/metrics.md). \`custom('name', './metric.ts')\` makes one o
 it has in the report and in gates (by default made of the options), and an \`output\`, the one it reads (by default \`data.output\`).
 
 ${metrics.map(metricSection).join('\n')}
-`;
+
+## Transforms
+
+The steps of \`transforms.inputs\` and \`transforms.outputs\`, in the order in which they run. What they are for is in the
+[guide](../guides/transforms.md). Shapes and axes are those of one row.
+
+${transformSections(inputs, 'input step')}
+${transformSections(outputs, 'output step')}`;
 }
 
 function rows(schema: Schema, prefix: string): string[] {
@@ -86,6 +95,7 @@ function typeOf(schema: Schema): string {
   if (schema.const !== undefined) return code(JSON.stringify(schema.const));
   if (schema.enum !== undefined) return schema.enum.map((value) => code(JSON.stringify(value))).join(', ');
   if (isPass(schema)) return '[pass](#passes)';
+  if (isTransform(schema)) return '[transform](#transforms)';
   // Their names alone stand beside it.
   if (isMetric(schema) || schema.anyOf?.some(isMetric) === true) return '[metric](#metrics)';
   const branches = schema.anyOf ?? schema.oneOf;
@@ -118,6 +128,17 @@ function metricSection(schema: Schema): string {
   );
   const table = keys.length === 0 ? '' : `\n| option | type | |\n| --- | --- | --- |\n${keys.join('\n')}\n`;
   return `### ${title}\n\n${schema.description ?? ''}${output === undefined ? ' Takes no `output`.' : ''}\n${table}`;
+}
+
+function transformSections(list: Schema | undefined, side: string): string {
+  return (list?.items?.oneOf ?? [])
+    .map((schema) => {
+      const { transform, ...options } = schema.properties ?? {};
+      const name = typeof transform?.const === 'string' ? transform.const : '';
+      const table = rows({ properties: options, required: schema.required ?? [] }, '').join('\n');
+      return `### transform.${name}, ${side}\n\n| option | type | |\n| --- | --- | --- |\n${table}\n`;
+    })
+    .join('\n');
 }
 
 function findSchema(schema: Schema, isWanted: (schema: Schema) => boolean): Schema | null {

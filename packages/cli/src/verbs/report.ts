@@ -30,9 +30,10 @@ export const report: Verb = defineVerb({
     const directory = await storeDirectory(context, given);
     const { found, page } = await find(context, directory, given);
     const html = given.html === undefined ? page : path.resolve(context.cwd, given.html);
+    const content = renderPage(found);
     try {
       await ensureDirectory(path.dirname(html));
-      await writeFile(html, renderPage(found));
+      await writeFile(html, content);
     } catch (error) {
       throw fromSystemError(error, html, 'writing the report');
     }
