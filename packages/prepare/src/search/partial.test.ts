@@ -1,4 +1,6 @@
 /** Partial quantization recovers what full quantization breaks: through the whole build, with a model made to break. */
+import { readdirSync } from 'node:fs';
+import path from 'node:path';
 import { partial, quantize, search } from '@slipway/core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { build } from '../pipeline/build.ts';
@@ -34,6 +36,9 @@ describe('partial quantization', () => {
       [1, true],
     ]);
     expect(full!.sensitivity).toBeNull();
+    // Every probe and every recipe asked for ranges of the same tensors: what the three products read.
+    const observed = readdirSync(path.join(project.directory, '.slipway/cache/observed'));
+    expect(observed.length).toBe(3);
   });
 
   it('is nothing more than the pass where the whole of it holds the gates', async () => {
