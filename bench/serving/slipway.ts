@@ -7,6 +7,7 @@ const [name = '', path = ''] = model.split('=');
 const server = await startServer({
   models: [{ name, path }],
   restPort: 0,
+  grpcPort: 0,
   adminPort: 0,
   threads: Number(threads),
   pollIntervalMs: 200,

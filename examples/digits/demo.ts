@@ -56,7 +56,7 @@ function explain({ objective, winner }: Report): string {
 async function serve(): Promise<RunningServer> {
   const store = await openStore(config.store);
   const options: ServeOptions = { store, logger: createLogger('silent') };
-  const anyPort = { ...options, restPort: 0, adminPort: 0 };
+  const anyPort = { ...options, restPort: 0, grpcPort: null, adminPort: 0 };
   const started = watched
     ? await startServer(options).catch((error: unknown) => {
         if (hasCode(error, 'PORT_IN_USE')) return startServer(anyPort);

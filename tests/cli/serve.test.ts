@@ -68,7 +68,18 @@ describe('a server', () => {
 
   it('keeps its port', async () => {
     const { port } = new URL(server.url);
-    const ran = await slipway(['serve', '--model', `digits=${MODEL}`, '--port', port, '--admin-port', '0', '--json']);
+    const ran = await slipway([
+      'serve',
+      '--model',
+      `digits=${MODEL}`,
+      '--port',
+      port,
+      '--grpc-port',
+      '0',
+      '--admin-port',
+      '0',
+      '--json',
+    ]);
     expect(ran.code).toBe(5);
     expect(documentOf<ErrorDocument>(ran).error.code).toBe('PORT_IN_USE');
     expect((await fetch(`${server.url}/v2/health/ready`)).status).toBe(200);
@@ -101,7 +112,18 @@ it('a server that is not there is UNREACHABLE', async () => {
 it('a model that does not load stops serve with the reason', async () => {
   const file = path.join(empty.directory, 'broken.onnx');
   writeFileSync(file, 'not a model');
-  const ran = await slipway(['serve', '--model', `broken=${file}`, '--port', '0', '--admin-port', '0', '--json']);
+  const ran = await slipway([
+    'serve',
+    '--model',
+    `broken=${file}`,
+    '--port',
+    '0',
+    '--grpc-port',
+    '0',
+    '--admin-port',
+    '0',
+    '--json',
+  ]);
   expect(ran.code).toBe(1);
   expect(documentOf<ErrorDocument>(ran).error.code).toMatch(/MODEL_FORMAT|RUNNER_START_FAILED/);
 });
@@ -119,6 +141,7 @@ it('doctor looks at everything, and says so', async () => {
       'memory',
       'store',
       'disk',
+      'port 8500',
       'port 8501',
       'port 8502',
     ]),

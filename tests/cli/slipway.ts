@@ -64,10 +64,14 @@ export async function startServe(
   args: readonly string[],
   cwd: string,
 ): Promise<{ url: string; adminUrl: string; signal: (name: NodeJS.Signals) => void; exited: Promise<number | null> }> {
-  const child = spawn(process.execPath, [COMMAND, 'serve', '--port', '0', '--admin-port', '0', '--json', ...args], {
-    cwd,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const child = spawn(
+    process.execPath,
+    [COMMAND, 'serve', '--port', '0', '--grpc-port', '0', '--admin-port', '0', '--json', ...args],
+    {
+      cwd,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
   let text = '';
   for await (const chunk of child.stdout.setEncoding('utf8')) {

@@ -83,6 +83,7 @@ beforeAll(async () => {
   server = await startServer({
     models: sources,
     restPort: 0,
+    grpcPort: 0,
     adminPort: 0,
     threads: 1,
     logger: createLogger('silent'),

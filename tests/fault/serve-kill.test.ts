@@ -22,6 +22,7 @@ it('a killed runner loses only what it was executing', async () => {
   const server = await startServer({
     models: [{ name: 'm', path: file }],
     restPort: 0,
+    grpcPort: 0,
     adminPort: 0,
     threads: 1,
     logger: createLogger('silent'),

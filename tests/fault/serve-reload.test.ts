@@ -26,6 +26,7 @@ it('a reload under load fails no request', async () => {
   const server = await startServer({
     models: [{ name: 'm', path: directory }],
     restPort: 0,
+    grpcPort: 0,
     adminPort: 0,
     pollIntervalMs: 100,
     settleMs: 50,

@@ -59,7 +59,7 @@ function typecheck(file: string): Ran {
 }
 
 async function servesAndStops(command: string): Promise<boolean> {
-  const child = spawn(command, ['--port', '0', '--admin-port', '0', '--json'], {
+  const child = spawn(command, ['--port', '0', '--grpc-port', '0', '--admin-port', '0', '--json'], {
     cwd: '/',
     env: {},
     stdio: ['ignore', 'pipe', 'ignore'],

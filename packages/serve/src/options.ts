@@ -30,6 +30,8 @@ export interface ServeOptions {
   readonly host?: string;
   /** Port of the protocols; 0 picks a free one. Default 8501. */
   readonly restPort?: number;
+  /** Port of the gRPC protocols; 0 picks a free one, null is none. Default 8500. */
+  readonly grpcPort?: number | null;
   /** Port of administration and metrics; 0 picks a free one. Default 8502. */
   readonly adminPort?: number;
   /** Address of administration. Default: the loopback interface. */
@@ -95,6 +97,7 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     models,
     host: options.host ?? '127.0.0.1',
     restPort: port(options.restPort ?? 8501, 'restPort'),
+    grpcPort: options.grpcPort === null ? null : port(options.grpcPort ?? 8500, 'grpcPort'),
     adminPort: port(options.adminPort ?? 8502, 'adminPort'),
     adminHost: options.adminHost ?? '127.0.0.1',
     threads: options.threads === undefined ? null : whole(options.threads, 'threads'),

@@ -70,7 +70,7 @@ describe('start', () => {
   it('says so when nothing can be loaded, when the port is taken and when the options are wrong', async () => {
     const { server } = await served({ bad: oneWeightModel().subarray(0, 40) });
     await expect(server.ready).rejects.toMatchObject({ code: 'MODEL_FORMAT' });
-    const base = { logger: createLogger('silent'), adminPort: 0 };
+    const base = { logger: createLogger('silent'), adminPort: 0, grpcPort: 0 };
     const models = [{ name: 'x', path: import.meta.filename }];
     await expect(startServer({ ...base, models, restPort: server.rest.port })).rejects.toMatchObject({
       code: 'PORT_IN_USE',
@@ -195,6 +195,7 @@ describe('versions', () => {
     const server = await startServer({
       models: [{ name: 'm', path: directory }],
       restPort: 0,
+      grpcPort: 0,
       adminPort: 0,
       pollIntervalMs: 50,
       settleMs: 100,

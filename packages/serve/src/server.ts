@@ -10,17 +10,22 @@ import { Catalog } from './catalog/catalog.ts';
 import { pathSource } from './catalog/path-source.ts';
 import { storeSource } from './catalog/store-source.ts';
 import { LoadedVersion } from './catalog/version.ts';
-import type { Exchange, Router } from './http/exchange.ts';
+import { GrpcListener } from './grpc/listener.ts';
+import { STATUS_CODE } from './grpc/status.ts';
+import type { Router } from './http/exchange.ts';
 import { HttpListener } from './http/listener.ts';
 import { compileOptions, type ServeOptions, type ServeSettings } from './options.ts';
 import { Gateway } from './protocols/gateway.ts';
+import { healthMethods } from './protocols/health.ts';
+import { INFERENCE_SERVICE, inferenceMethods } from './protocols/inference/grpc.ts';
 import { InferenceRoutes } from './protocols/inference/routes.ts';
 import { PlainRoutes } from './protocols/plain/predict.ts';
 import { protocolRouter } from './protocols/router.ts';
+import { MODEL_SERVICE, PREDICTION_SERVICE, tensorflowMethods } from './protocols/tensorflow/grpc.ts';
 import { TensorFlowRoutes } from './protocols/tensorflow/routes.ts';
 import { adminRouter } from './telemetry/admin.ts';
 import { metricsRegistry } from './telemetry/metrics.ts';
-import { HttpStats, UnroutedStats } from './telemetry/stats.ts';
+import { FrontStats, UnroutedStats } from './telemetry/stats.ts';
 import { serverStatus } from './telemetry/status.ts';
 
 export interface Address {
@@ -32,6 +37,8 @@ export interface Address {
 
 export interface RunningServer {
   readonly rest: Address;
+  /** null when there is none; its `url` is `host:port`, as gRPC clients take it. */
+  readonly grpc: Address | null;
   readonly admin: Address;
   /** Resolves when what was found at the start is loaded or has failed; rejects with the reason when nothing was loaded. */
   readonly ready: Promise<void>;
@@ -49,10 +56,11 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const { clock, logger } = settings;
   const startedAt = clock.now();
   const catalog = await openCatalog(settings);
-  const http = new HttpStats();
+  const http = new FrontStats();
+  const grpcStats = new FrontStats();
   const unrouted = new UnroutedStats();
-  const onDefect = (error: SlipwayError, exchange: Exchange): void => {
-    logger.error({ event: 'request.defect', request_id: exchange.id, err: error.cause ?? error }, error.message);
+  const onDefect = (error: SlipwayError, request: { readonly id: string }): void => {
+    logger.error({ event: 'request.defect', request_id: request.id, err: error.cause ?? error }, error.message);
   };
   const gateway = new Gateway({
     models: catalog,
@@ -94,34 +102,71 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       },
       onDefect,
     });
+  const identity = { name: 'slipway', version, extensions: ['binary_tensor_data', 'model_repository'] };
   const restListener = listener(
     settings.host,
     settings.restPort,
-    protocolRouter([
-      new TensorFlowRoutes(gateway),
-      new InferenceRoutes(gateway, { name: 'slipway', version }),
-      new PlainRoutes(gateway),
-    ]),
+    protocolRouter([new TensorFlowRoutes(gateway), new InferenceRoutes(gateway, identity), new PlainRoutes(gateway)]),
   );
   let closing: Promise<void> | null = null;
   const status = (): Promise<ServerStatus> =>
     serverStatus(catalog, { version, startedAt, draining: closing !== null, clock });
-  const registry = metricsRegistry({ catalog, http, unrouted });
+  const registry = metricsRegistry({ catalog, http, grpc: grpcStats, unrouted });
   const adminListener = listener(
     settings.adminHost,
     settings.adminPort,
     adminRouter({ registry, status, ready: () => catalog.ready && closing === null }),
   );
 
-  const rest = addressOf(settings.host, await restListener.listen());
-  let admin: Address;
-  try {
-    admin = addressOf(settings.adminHost, await adminListener.listen());
-  } catch (error) {
-    await restListener.close(0);
-    throw error;
+  const openGrpc = (port: number): GrpcListener =>
+    new GrpcListener({
+      host: settings.host,
+      port,
+      methods: {
+        ...inferenceMethods(gateway, identity),
+        ...tensorflowMethods(gateway, settings.maxBodyBytes),
+        ...healthMethods(catalog, [INFERENCE_SERVICE, PREDICTION_SERVICE, MODEL_SERVICE], clock),
+      },
+      maxMessageBytes: settings.maxBodyBytes,
+      maxConnections: settings.maxConnections,
+      preludeTimeoutMs: settings.headersTimeoutMs,
+      receiveTimeoutMs: settings.receiveTimeoutMs,
+      idPrefix: randomBytes(4).toString('hex'),
+      observe: (method, status, seconds, requestId) => {
+        grpcStats.observe(method, 'POST', STATUS_CODE[status], seconds);
+        const level = status === 'INTERNAL' ? 'warn' : 'debug';
+        if (!logger.isLevelEnabled(level)) return;
+        logger[level](
+          { event: 'request', request_id: requestId, grpc: { method, status }, duration_ms: seconds * 1000 },
+          'request',
+        );
+      },
+      onDefect,
+    });
+  const grpcListener = settings.grpcPort === null ? null : openGrpc(settings.grpcPort);
+
+  const opened: { close(graceMs: number): Promise<void> }[] = [];
+  const open = async (host: string, of: HttpListener | GrpcListener): Promise<Address> => {
+    try {
+      const address = addressOf(host, await of.listen());
+      opened.push(of);
+      return address;
+    } catch (error) {
+      await Promise.all(opened.map((other) => other.close(0)));
+      throw error;
+    }
+  };
+  const rest = await open(settings.host, restListener);
+  const admin = await open(settings.adminHost, adminListener);
+  let grpc: Address | null = null;
+  if (grpcListener !== null) {
+    const address = await open(settings.host, grpcListener);
+    grpc = { ...address, url: address.url.replace('http://', '') };
   }
-  logger.info({ event: 'server.listening', rest: rest.url, admin: admin.url }, `listening on ${rest.url}`);
+  logger.info(
+    { event: 'server.listening', rest: rest.url, grpc: grpc?.url ?? null, admin: admin.url },
+    `listening on ${rest.url}`,
+  );
 
   const ready = catalog.start().then(() => {
     if (catalog.startFailure !== null) throw catalog.startFailure;
@@ -133,14 +178,14 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const close = async (): Promise<void> => {
     logger.info({ event: 'server.draining' }, 'draining');
     catalog.stopAccepting();
-    await restListener.close(settings.drainTimeoutMs);
+    await Promise.all([restListener.close(settings.drainTimeoutMs), grpcListener?.close(settings.drainTimeoutMs)]);
     await catalog.close(settings.drainTimeoutMs);
     await gateway.close();
     await adminListener.close(0);
     registry.clear();
     logger.info({ event: 'server.closed' }, 'closed');
   };
-  return { rest, admin, ready, status, close: () => (closing ??= close()) };
+  return { rest, grpc, admin, ready, status, close: () => (closing ??= close()) };
 }
 
 async function openCatalog(settings: ServeSettings): Promise<Catalog> {

@@ -23,6 +23,8 @@ export async function startOwnServer(serveArguments: readonly string[], cwd: str
     'serve',
     '--port',
     '0',
+    '--grpc-port',
+    'none',
     '--admin-port',
     '0',
     '--log-level',

@@ -24,6 +24,7 @@ export interface Check {
 const MIB = 1024 * 1024;
 const NODE_MAJOR = 24;
 const PORTS = [
+  { port: 8500, use: 'gRPC requests' },
   { port: 8501, use: 'requests' },
   { port: 8502, use: 'admin and metrics' },
 ] as const;
@@ -168,6 +169,6 @@ async function portCheck(port: number, use: string): Promise<Check> {
   return warning(
     name,
     `not free: ${problem.code ?? problem.message}`,
-    'Serve on another port with --port and --admin-port.',
+    'Serve on another port with --port, --grpc-port and --admin-port.',
   );
 }

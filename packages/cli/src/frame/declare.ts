@@ -73,6 +73,19 @@ export function whole(
   return { ...base, description, value, parse };
 }
 
+const LARGEST_PORT = 65_535;
+
+/** A TCP port. */
+export function port(description: string): Option<number | undefined> {
+  return whole(description, { min: 0, max: LARGEST_PORT });
+}
+
+/** A TCP port, or the word `none`: null for `run`. */
+export function portOrNone(description: string): Option<number | null | undefined> {
+  const { parse } = port(description);
+  return { ...port(description), value: 'number|none', parse: (given) => (given === 'none' ? null : parse(given)) };
+}
+
 /** A number above zero, fractions allowed. */
 export function positive(value: string, description: string): Option<number | undefined> {
   const parse = (given: string): number => {

@@ -14,6 +14,8 @@ interface ServedModelLine {
 
 export interface Serving {
   readonly url: string;
+  /** null when it does not speak gRPC. */
+  readonly grpcAddress: string | null;
   readonly adminUrl: string;
   readonly models: readonly ServedModelLine[];
 }
@@ -21,14 +23,15 @@ export interface Serving {
 /** Longest request written out in a curl line. */
 const MOST_INLINE = 300;
 
-export function plainLines({ url, adminUrl, models }: Serving): string {
+export function plainLines({ url, grpcAddress, adminUrl, models }: Serving): string {
   const lines = models.map((model) => `${model.name}:${model.version} is ${model.state}${because(model)}`);
-  return [...lines, `Serving at ${url}, admin and metrics at ${adminUrl}`].join('\n');
+  const grpc = grpcAddress === null ? '' : `, gRPC at ${grpcAddress}`;
+  return [...lines, `Serving at ${url}${grpc}, admin and metrics at ${adminUrl}`].join('\n');
 }
 
 /** @param sample a file of rows that fits the models, when there is one */
 export function banner(serving: Serving, curl: readonly string[], style: Style): string {
-  const { url, adminUrl, models } = serving;
+  const { url, grpcAddress, adminUrl, models } = serving;
   const width = Math.max(0, ...models.map((model) => columnsOf(`${model.name}:${model.version}`)));
   const lines = models.map((model) => {
     const good = model.state === 'ready';
@@ -39,7 +42,10 @@ export function banner(serving: Serving, curl: readonly string[], style: Style):
   return [
     ...(models.length === 0 ? [style.yellow(none)] : lines),
     '',
-    `${style.dim('requests')}  ${style.cyan(url)}   ${style.dim('TensorFlow Serving REST, Open Inference Protocol')}`,
+    `${style.dim('requests')}  ${style.cyan(url)}   ${style.dim('TensorFlow Serving, Open Inference Protocol')}`,
+    ...(grpcAddress === null
+      ? []
+      : [`${style.dim('gRPC')}      ${style.cyan(grpcAddress)}   ${style.dim('the same two')}`]),
     `${style.dim('admin')}     ${style.cyan(adminUrl)}   ${style.dim('/status, /metrics')}`,
     ...(curl.length === 0 ? [] : ['', style.dim('Try it:'), ...curl.map((line) => `  ${line}`)]),
     '',

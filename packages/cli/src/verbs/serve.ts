@@ -5,28 +5,34 @@ import type { RunningServer, ServeOptions } from '@slipway/serve';
 import { describeModel } from '../client/server.ts';
 import { namedPaths } from '../client/subject.ts';
 import type { Context } from '../frame/context.ts';
-import { choice, defineVerb, duration, text, type Verb, whole, withDefault } from '../frame/declare.ts';
+import {
+  choice,
+  defineVerb,
+  duration,
+  port,
+  portOrNone,
+  text,
+  type Verb,
+  whole,
+  withDefault,
+} from '../frame/declare.ts';
 import { findConfig, storeDirectory } from '../project.ts';
 import { banner, curlLines, plainLines, type Serving } from '../render/banner.ts';
 import * as shared from './shared.ts';
-
-const LARGEST_PORT = 65_535;
 
 export const serve: Verb = defineVerb({
   name: 'serve',
   group: 'Serve it',
   summary: 'answer requests: every release in the store, or models you name',
   description:
-    'Serves over TensorFlow Serving REST, the Open Inference Protocol with binary tensors, and POST /predict. Requests are batched when runners are busy. A new release or version directory is loaded before the old one is drained. SIGTERM and Ctrl-C answer what is under way, then stop; the second signal stops at once.',
+    'Serves over TensorFlow Serving and the Open Inference Protocol (Triton, KServe), each REST and gRPC, and POST /predict. Requests are batched when runners are busy. A new release or version directory is loaded before the old one is drained. SIGTERM and Ctrl-C answer what is under way, then stop; the second signal stops at once.',
   arguments: {},
   options: {
     model: shared.model,
-    port: withDefault(whole('Port for requests; 0 picks a free one.', { min: 0, max: LARGEST_PORT }), '8501'),
+    port: withDefault(port('Port for requests over HTTP; 0 picks a free one.'), '8501'),
+    grpcPort: withDefault(portOrNone('Port for requests over gRPC; 0 picks a free one.'), '8500'),
     host: withDefault(text('address', 'Address to listen on; 0.0.0.0 for every interface.'), '127.0.0.1'),
-    adminPort: withDefault(
-      whole('Port for /status and /metrics; 0 picks a free one.', { min: 0, max: LARGEST_PORT }),
-      '8502',
-    ),
+    adminPort: withDefault(port('Port for /status and /metrics; 0 picks a free one.'), '8502'),
     adminHost: withDefault(text('address', 'Address for administration.'), '127.0.0.1'),
     threads: whole('Threads per runner. Default: the cores of this machine, shared between the models.', {
       min: 1,
@@ -59,6 +65,7 @@ export const serve: Verb = defineVerb({
     const options: ServeOptions = {
       ...(models.length > 0 ? { models } : { store: await openStore(await storeDirectory(context, given)) }),
       restPort: given.port,
+      grpcPort: given.grpcPort,
       host: given.host,
       adminPort: given.adminPort,
       adminHost: given.adminHost,
@@ -104,6 +111,7 @@ async function describeServing(server: RunningServer): Promise<Serving> {
   const { models } = await server.status();
   return {
     url: server.rest.url,
+    grpcAddress: server.grpc?.url ?? null,
     adminUrl: server.admin.url,
     models: models.flatMap(({ name, versions }) =>
       versions.map(({ version, state, reason }) => ({ name, version, state, reason })),

@@ -36,6 +36,7 @@ it('serves the newest release and those with an alias, and follows the store', a
   const server = await startServer({
     store,
     restPort: 0,
+    grpcPort: 0,
     adminPort: 0,
     pollIntervalMs: 50,
     threads: 1,

@@ -73,6 +73,17 @@ export interface Codec {
 
 export type EncodeError = (error: SlipwayError, exchange: Exchange) => ErrorAnswer;
 
+/** One inference request, whatever transport it came by: how it is read, and where its answer goes. */
+export interface Inquiry {
+  /** May throw; it becomes the answer. `timeoutMs`: what the client allows, null when it does not say. */
+  decode(version: ServedVersion): { readonly inputs: Tensors; readonly timeoutMs: number | null };
+  /** May throw; it becomes the answer. */
+  answer(version: ServedVersion, outputs: Tensors): void;
+  fail(error: SlipwayError): void;
+  /** Called when the client is gone: then the work is cancelled. */
+  onClose(cancel: () => void): void;
+}
+
 export interface Reply {
   readonly contentType: string;
   readonly body: Buffer;
@@ -85,7 +96,7 @@ export class Gateway {
   readonly #clock: Clock;
   /** Milliseconds a request may take; a client can ask for less, not for more. */
   readonly #timeoutMs: number;
-  readonly #onDefect: (error: SlipwayError, exchange: Exchange) => void;
+  readonly #onDefect: (error: SlipwayError, exchange: { readonly id: string }) => void;
   /** Outcomes that no loaded version can count. */
   readonly #unrouted: (model: string, error: SlipwayError) => void;
 
@@ -93,7 +104,7 @@ export class Gateway {
     models: Models;
     clock: Clock;
     timeoutMs: number;
-    onDefect: (error: SlipwayError, exchange: Exchange) => void;
+    onDefect: (error: SlipwayError, exchange: { readonly id: string }) => void;
     unrouted: (model: string, error: SlipwayError) => void;
   }) {
     this.models = options.models;
@@ -103,69 +114,54 @@ export class Gateway {
     this.#unrouted = options.unrouted;
   }
 
+  /** Answers `inquiry` once, at once or later. */
+  run(model: string, selector: Selector, inquiry: Inquiry): void {
+    const started = this.#clock.now();
+    const version = this.#find(model, selector, inquiry);
+    if (version !== null) this.#submit(version, started, inquiry);
+  }
+
   /**
+   * A request over HTTP.
    * @param json the JSON of the request, null when there is none: then `decode` gets the whole body
    */
   infer(exchange: Exchange, model: string, selector: Selector, json: JsonText | null, codec: Codec): void {
     const encodeError = codec.encodeError ?? defaultError;
     const started = this.#clock.now();
-    let version: ServedVersion;
-    const find = (): boolean => {
-      try {
-        version = this.models.find(model, selector);
-        return true;
-      } catch (thrown) {
-        const error = asSlipwayError(thrown);
-        this.#unrouted(model, error);
-        this.#answerError(exchange, error, encodeError);
-        return false;
-      }
-    };
-    if (!find()) return;
-    const failed = (thrown: unknown): void => {
-      const error = asSlipwayError(thrown);
-      version.stats.finished(outcomeOf(error), (this.#clock.now() - started) / 1000);
-      this.#answerError(exchange, error, encodeError);
-    };
-    let gone = false;
-    let later = false;
-    const submit = (value: JsonValue, bytes: Buffer): void => {
-      try {
-        if (gone) {
-          failed(fail('CANCELLED', {}));
-          return;
-        }
-        // A worker has parsed it meanwhile, and the version may have been replaced.
-        if (later && !find()) return;
+    const inquiry = (value: JsonValue, bytes: Buffer): Inquiry => ({
+      decode: (version) => {
         const { inputs, timeoutMs } = codec.decode(version, value, bytes);
-        const asked = timeoutMs ?? headerTimeout(exchange) ?? this.#timeoutMs;
-        const deadline = started + Math.min(asked, this.#timeoutMs);
-        const cancel = version.scheduler.submit(inputs, deadline, (error, outputs, times) => {
-          if (error !== null || outputs === null) {
-            failed(error);
-            return;
-          }
-          try {
-            const { body, contentType, headers } = codec.encode(version, outputs);
-            version.stats.executed(times.queueMs / 1000, times.computeMs / 1000);
-            version.stats.finished('ok', (this.#clock.now() - started) / 1000);
-            // Outputs are never views of inputs, and the runner is done with those.
-            exchange.release();
-            exchange.reply(200, contentType, body, headers);
-          } catch (thrown) {
-            failed(thrown);
-          }
-        });
-        exchange.onClose(cancel);
-      } catch (thrown) {
-        failed(thrown);
-      }
-    };
+        return { inputs, timeoutMs: timeoutMs ?? headerTimeout(exchange) };
+      },
+      answer: (version, outputs) => {
+        const { body, contentType, headers } = codec.encode(version, outputs);
+        // Outputs are never views of inputs, and the runner is done with those.
+        exchange.release();
+        exchange.reply(200, contentType, body, headers);
+      },
+      fail: (error) => this.#answerError(exchange, error, encodeError),
+      onClose: (cancel) => exchange.onClose(cancel),
+    });
     if (json === null) {
-      submit(null, exchange.body);
+      this.run(model, selector, inquiry(null, exchange.body));
       return;
     }
+    const refusal = inquiry(null, json.bytes);
+    const version = this.#find(model, selector, refusal);
+    if (version === null) return;
+    const failed = (thrown: unknown): void => this.#failed(version, started, refusal, thrown);
+    let gone = false;
+    let later = false;
     exchange.onClose(() => (gone = true));
+    const submit = (value: JsonValue, bytes: Buffer): void => {
+      if (gone) {
+        failed(fail('CANCELLED', {}));
+        return;
+      }
+      // A worker has parsed it meanwhile, and the version may have been replaced.
+      const current = later ? this.#find(model, selector, refusal) : version;
+      if (current !== null) this.#submit(current, started, inquiry(value, bytes));
+    };
     try {
       this.#json.read(json.bytes, json.nonFinite, submit, failed);
       later = true;
@@ -176,6 +172,47 @@ export class Gateway {
 
   close(): Promise<void> {
     return this.#json.close();
+  }
+
+  /** null when there is none; `inquiry` has been told. */
+  #find(model: string, selector: Selector, inquiry: Inquiry): ServedVersion | null {
+    try {
+      return this.models.find(model, selector);
+    } catch (thrown) {
+      const error = asSlipwayError(thrown);
+      this.#unrouted(model, error);
+      inquiry.fail(error);
+      return null;
+    }
+  }
+
+  #submit(version: ServedVersion, started: number, inquiry: Inquiry): void {
+    try {
+      const { inputs, timeoutMs } = inquiry.decode(version);
+      const deadline = started + Math.min(timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
+      const cancel = version.scheduler.submit(inputs, deadline, (error, outputs, times) => {
+        if (error !== null || outputs === null) {
+          this.#failed(version, started, inquiry, error);
+          return;
+        }
+        try {
+          inquiry.answer(version, outputs);
+          version.stats.executed(times.queueMs / 1000, times.computeMs / 1000);
+          version.stats.finished('ok', (this.#clock.now() - started) / 1000);
+        } catch (thrown) {
+          this.#failed(version, started, inquiry, thrown);
+        }
+      });
+      inquiry.onClose(cancel);
+    } catch (thrown) {
+      this.#failed(version, started, inquiry, thrown);
+    }
+  }
+
+  #failed(version: ServedVersion, started: number, inquiry: Inquiry, thrown: unknown): void {
+    const error = asSlipwayError(thrown);
+    version.stats.finished(outcomeOf(error), (this.#clock.now() - started) / 1000);
+    inquiry.fail(error);
   }
 
   #answerError(exchange: Exchange, error: SlipwayError, encodeError: EncodeError): void {

@@ -7,11 +7,13 @@ import { type Metric, Registry, collectDefaultMetrics } from 'prom-client';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { LoadedVersion } from '../catalog/version.ts';
 import type { Histogram } from './histogram.ts';
-import { type HttpStats, OUTCOMES, type UnroutedStats } from './stats.ts';
+import { STATUS_CODE } from '../grpc/status.ts';
+import { type FrontStats, OUTCOMES, type UnroutedStats } from './stats.ts';
 
 export interface MetricSources {
   readonly catalog: Catalog;
-  readonly http: HttpStats;
+  readonly http: FrontStats;
+  readonly grpc: FrontStats;
   readonly unrouted: UnroutedStats;
 }
 
@@ -26,10 +28,13 @@ const STATES = ['loading', 'ready', 'draining', 'failed'] as const;
 /** Gauges that prom-client names like counters, which `promtool check metrics` refuses; each is the sum of another. */
 const MISNAMED = ['handles', 'requests', 'resources'].map((kind) => `nodejs_active_${kind}_total`);
 
+const STATUS_NAME: ReadonlyMap<number, string> = new Map(
+  Object.entries(STATUS_CODE).map(([name, code]) => [code, name]),
+);
 const REASONS = ['crash', 'killed', 'oom', 'hang'] as const;
 
 /** A registry of this server alone: nothing global, so that two servers in one process do not meet. */
-export function metricsRegistry({ catalog, http, unrouted }: MetricSources): Registry {
+export function metricsRegistry({ catalog, http, grpc, unrouted }: MetricSources): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
@@ -70,6 +75,20 @@ export function metricsRegistry({ catalog, http, unrouted }: MetricSources): Reg
   add('histogram', 'http_request_duration_seconds', 'From the headers of a request to its answer.', () =>
     [...http.all()].flatMap(({ route, method, code, duration }) =>
       histogramValues('slipway_http_request_duration_seconds', duration, { method, route, code }),
+    ),
+  );
+  add('counter', 'grpc_requests_total', 'gRPC calls ended.', () =>
+    [...grpc.all()].map(({ route, code, duration }) => ({
+      value: duration.cumulative().at(-1) ?? 0,
+      labels: { method: route, status: STATUS_NAME.get(code) ?? '' },
+    })),
+  );
+  add('histogram', 'grpc_request_duration_seconds', 'From the headers of a gRPC call to its end.', () =>
+    [...grpc.all()].flatMap(({ route, code, duration }) =>
+      histogramValues('slipway_grpc_request_duration_seconds', duration, {
+        method: route,
+        status: STATUS_NAME.get(code) ?? '',
+      }),
     ),
   );
   add('counter', 'inference_requests_total', 'Inference requests by outcome.', () => [

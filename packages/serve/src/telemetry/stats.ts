@@ -60,8 +60,11 @@ interface RouteStats {
   readonly duration: Histogram;
 }
 
-/** Of the HTTP fronts, by route template, method and status: all from closed sets. */
-export class HttpStats {
+/**
+ * Of the fronts, by route, method and status, all from closed sets: for HTTP the route template, for gRPC the name of the
+ * call and `POST`.
+ */
+export class FrontStats {
   readonly #routes = new Map<string, Map<string, Map<number, RouteStats>>>();
 
   observe(route: string, method: string, code: number, seconds: number): void {

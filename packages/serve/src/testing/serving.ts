@@ -34,6 +34,7 @@ export async function serving(
   const server = await startServer({
     models: sources,
     restPort: 0,
+    grpcPort: 0,
     adminPort: 0,
     logger: createLogger('silent'),
     threads: 1,

@@ -22,7 +22,7 @@ export function readme(options: {
   return `# ${options.model}, ready to serve
 
 \`\`\`
-./run                     # TensorFlow Serving REST and Open Inference Protocol on 127.0.0.1:8501, metrics on :8502
+./run                     # TensorFlow Serving and Open Inference Protocol on 127.0.0.1:8501, over gRPC on :8500, metrics on :8502
 ./run --port 9000 --host 0.0.0.0
 \`\`\`
 

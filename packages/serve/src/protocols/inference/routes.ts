@@ -2,30 +2,23 @@
  * Open Inference Protocol v2 (REST) with Triton's binary tensor and model repository extensions: `/v2/…`.
  * Health answers are empty, as Triton's are: clients look at the status only.
  */
-import { fail, OIP_DATATYPE, type VersionState } from '@slipway/core';
+import { fail, OIP_DATATYPE } from '@slipway/core';
 import type { Endpoint, Exchange } from '../../http/exchange.ts';
 import { isObject, JsonParser } from '../../json/parse.ts';
 import { JsonWriter } from '../../json/writer.ts';
 import { type Gateway, LATEST, type Selector } from '../gateway.ts';
 import { pathSegments, versionOf } from '../path.ts';
+import { indexOf, PLATFORM, readyVersions, type ServerIdentity } from './describe.ts';
 import { writeInferReply } from './infer-reply.ts';
 import { type InferRequest, jsonLength, readInferRequest, readRawRequest } from './infer-request.ts';
 
-const STATE: Readonly<Record<VersionState, string>> = {
-  loading: 'LOADING',
-  ready: 'READY',
-  draining: 'UNLOADING',
-  failed: 'UNAVAILABLE',
-  gone: 'UNAVAILABLE',
-};
-
 export class InferenceRoutes {
   readonly #gateway: Gateway;
-  readonly #server: { readonly name: string; readonly version: string };
+  readonly #server: ServerIdentity;
   readonly #parser = new JsonParser({ nonFinite: false });
   readonly #writer = new JsonWriter('string');
 
-  constructor(gateway: Gateway, server: { readonly name: string; readonly version: string }) {
+  constructor(gateway: Gateway, server: ServerIdentity) {
     this.#gateway = gateway;
     this.#server = server;
   }
@@ -84,8 +77,7 @@ export class InferenceRoutes {
   }
 
   #serverMetadata(): Endpoint {
-    const extensions = ['binary_tensor_data', 'model_repository'];
-    return get('/v2', () => ({ ...this.#server, extensions }));
+    return get('/v2', () => this.#server);
   }
 
   #modelMetadata(model: string, selector: Selector): Endpoint {
@@ -98,11 +90,10 @@ export class InferenceRoutes {
           datatype: OIP_DATATYPE[dtype],
           shape: (shape ?? [-1]).map((dim) => (typeof dim === 'number' ? dim : -1)),
         }));
-      const ready = models.status(model, LATEST).filter(({ state }) => state === 'ready');
       return {
         name: model,
-        versions: ready.map(({ version }) => String(version)),
-        platform: 'onnxruntime_onnx',
+        versions: readyVersions(models, model),
+        platform: PLATFORM,
         inputs: tensors(signature.inputs),
         outputs: tensors(signature.outputs),
       };
@@ -135,18 +126,7 @@ export class InferenceRoutes {
       methods: ['POST'],
       handle: (exchange) => {
         const only = this.#readyOnly(exchange);
-        const { models } = this.#gateway;
-        const index = models.names().flatMap((name) =>
-          models
-            .status(name, LATEST)
-            .filter(({ state }) => !only || state === 'ready')
-            .map(({ version, state, reason }) => ({
-              name,
-              version: String(version),
-              state: STATE[state],
-              reason: reason ?? '',
-            })),
-        );
+        const index = indexOf(this.#gateway.models, only);
         exchange.reply(200, 'application/json', JSON.stringify(index));
       },
     };

@@ -12,7 +12,15 @@ const STATE: Readonly<Record<VersionState, string>> = {
   gone: 'END',
 };
 
-export function statusDocument(versions: readonly VersionStatus[]): unknown {
+interface StatusDocument {
+  readonly model_version_status: readonly {
+    readonly version: string;
+    readonly state: string;
+    readonly status: { readonly error_code: string; readonly error_message: string };
+  }[];
+}
+
+export function statusDocument(versions: readonly VersionStatus[]): StatusDocument {
   return {
     model_version_status: versions.map(({ version, state, reason }) => ({
       version: String(version),

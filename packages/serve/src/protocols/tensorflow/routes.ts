@@ -12,6 +12,7 @@ import { pathSegments, versionOf } from '../path.ts';
 import { metadataDocument, statusDocument } from './describe.ts';
 import { readPredictRequest } from './predict-request.ts';
 import { writePredictReply } from './predict-reply.ts';
+import { servableWords } from './words.ts';
 
 const ACTION = /:(predict|classify|regress)$/i;
 
@@ -142,18 +143,10 @@ function parseTarget(path: string): Target | null {
   return version === null ? null : { model, selector: { kind: 'version', version }, metadata };
 }
 
-/** In TensorFlow Serving's words, where clients look for them. */
 function explain(error: SlipwayError, exchange: Exchange, model: string, selector: Selector): ErrorAnswer {
   const answer = errorAnswer(error, exchange.id);
-  if (error.code === 'MODEL_NOT_FOUND' || error.code === 'VERSION_NOT_FOUND') {
-    const body = JSON.parse(answer.body) as { error: string };
-    if (selector.kind === 'label' && error.code === 'VERSION_NOT_FOUND') {
-      body.error = `Unrecognized servable version label: ${selector.label}`;
-      return { ...answer, status: 400, body: JSON.stringify(body) };
-    }
-    const which = selector.kind === 'version' ? `Specific(${model}, ${selector.version})` : `Latest(${model})`;
-    body.error = `Servable not found for request: ${which}`;
-    return { ...answer, body: JSON.stringify(body) };
-  }
-  return answer;
+  const words = servableWords(error, model, selector);
+  if (words === null) return answer;
+  const body = JSON.stringify({ ...(JSON.parse(answer.body) as object), error: words.text });
+  return { ...answer, status: words.unknownLabel ? 400 : answer.status, body };
 }

@@ -1,0 +1,130 @@
+/**
+ * `inference.GRPCInferenceService`: the six calls of the Open Inference Protocol, and of Triton's the repository index
+ * and the inference stream. A stream answers in the order it was asked, as Triton does for models with one answer each.
+ */
+import { OIP_DATATYPE, type TensorSpec, type SlipwayError } from '@slipway/core';
+import type { Call, Incoming, Method, Methods } from '../../grpc/method.ts';
+import { ProtoReader } from '../../grpc/reader.ts';
+import { ProtoWriter } from '../../grpc/writer.ts';
+import { type Gateway, LATEST, type Models, type Selector } from '../gateway.ts';
+import { versionOf } from '../path.ts';
+import {
+  type InferMessage,
+  readInferMessage,
+  readInputs,
+  requestedOutputs,
+  writeInferResponse,
+} from './infer-message.ts';
+import { indexOf, PLATFORM, readyVersions, type ServerIdentity } from './describe.ts';
+import { InferStream } from './stream.ts';
+
+export const INFERENCE_SERVICE = 'inference.GRPCInferenceService';
+
+export function inferenceMethods(gateway: Gateway, server: ServerIdentity): Methods {
+  const { models } = gateway;
+  const methods: Readonly<Record<string, Method>> = {
+    ServerLive: unary(() => new ProtoWriter().bool(1, true)),
+    ServerReady: unary(() => new ProtoWriter().bool(1, models.ready)),
+    ModelReady: unary((reader) => {
+      const { model, selector } = readTarget(reader);
+      return new ProtoWriter().bool(1, isReady(models, model, selector));
+    }),
+    ServerMetadata: unary(() => {
+      const writer = new ProtoWriter().string(1, server.name).string(2, server.version);
+      for (const extension of server.extensions) writer.string(3, extension);
+      return writer;
+    }),
+    ModelMetadata: unary((reader) => {
+      const { model, selector } = readTarget(reader);
+      const { signature } = models.find(model, selector);
+      const writer = new ProtoWriter().string(1, model);
+      for (const version of readyVersions(models, model)) writer.string(2, version);
+      writer.string(3, PLATFORM);
+      for (const spec of signature.inputs) writer.message(4, tensorMetadata(spec));
+      for (const spec of signature.outputs) writer.message(5, tensorMetadata(spec));
+      return writer;
+    }),
+    RepositoryIndex: unary((reader) => {
+      let readyOnly = false;
+      while (reader.next()) {
+        if (reader.field === 2) readyOnly = reader.bool();
+        else reader.skip();
+      }
+      const writer = new ProtoWriter();
+      for (const { name, version, state, reason } of indexOf(models, readyOnly)) {
+        writer.message(1, new ProtoWriter().string(1, name).string(2, version).string(3, state).string(4, reason));
+      }
+      return writer;
+    }),
+    ModelInfer: {
+      kind: 'unary',
+      handle(call, bytes) {
+        infer(gateway, call, readInferMessage(bytes), {
+          answer: (message) => call.reply(message),
+          fail: (error) => call.fail(error),
+        });
+      },
+    },
+    ModelStreamInfer: {
+      kind: 'stream',
+      open: (call, resume): Incoming =>
+        new InferStream(call, resume, (bytes, answers) => infer(gateway, call, readInferMessage(bytes), answers)),
+    },
+  };
+  return Object.fromEntries(Object.entries(methods).map(([name, method]) => [`/${INFERENCE_SERVICE}/${name}`, method]));
+}
+
+export interface Answers {
+  answer(response: ProtoWriter): void;
+  fail(error: SlipwayError): void;
+}
+
+function infer(gateway: Gateway, call: Call, request: InferMessage, answers: Answers): void {
+  let outputs: readonly string[] = [];
+  gateway.run(request.model, selectorOf(request.version), {
+    decode({ signature }) {
+      outputs = requestedOutputs(request, signature);
+      const remaining = call.remainingMs();
+      const asked = Math.min(remaining ?? Infinity, request.timeoutMs ?? Infinity);
+      return { inputs: readInputs(request), timeoutMs: asked === Infinity ? null : asked };
+    },
+    answer: (version, tensors) => answers.answer(writeInferResponse(version, request, outputs, tensors)),
+    fail: (error) => answers.fail(error),
+    onClose: (cancel) => call.onClose(cancel),
+  });
+}
+
+function unary(answer: (request: ProtoReader) => ProtoWriter): Method {
+  return { kind: 'unary', handle: (call, bytes) => call.reply(answer(new ProtoReader(bytes))) };
+}
+
+/** Of ModelReadyRequest and ModelMetadataRequest. */
+function readTarget(reader: ProtoReader): { model: string; selector: Selector } {
+  let model = '';
+  let version = '';
+  while (reader.next()) {
+    if (reader.field === 1) model = reader.string();
+    else if (reader.field === 2) version = reader.string();
+    else reader.skip();
+  }
+  return { model, selector: selectorOf(version) };
+}
+
+/** What cannot be a version is a version that is not here. */
+const selectorOf = (version: string): Selector =>
+  version === '' ? LATEST : { kind: 'version', version: versionOf(version) ?? -1 };
+
+/** A model that is not there is not ready: the protocol has a word for that. */
+function isReady(models: Models, model: string, selector: Selector): boolean {
+  try {
+    models.find(model, selector);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function tensorMetadata({ name, dtype, shape }: TensorSpec): ProtoWriter {
+  const dims = (shape ?? [-1]).map((dim) => (typeof dim === 'number' ? dim : -1));
+  return new ProtoWriter().string(1, name).string(2, OIP_DATATYPE[dtype]).packed(3, dims);
+}

@@ -1,0 +1,241 @@
+/**
+ * `tensorflow.serving.PredictionService` and `ModelService`: Predict, GetModelMetadata and GetModelStatus. The calls that take
+ * tf.Example, which an ONNX model has no notion of, say so.
+ */
+import { asSlipwayError, fail, type Signature, type SlipwayError, type TensorSpec, type Tensors } from '@slipway/core';
+import type { Call, Method, Methods } from '../../grpc/method.ts';
+import { ProtoReader } from '../../grpc/reader.ts';
+import { ProtoWriter } from '../../grpc/writer.ts';
+import { type Gateway, LATEST, type Selector, type ServedVersion } from '../gateway.ts';
+import { statusDocument } from './describe.ts';
+import { SIGNATURE_NAME } from './predict-request.ts';
+import { readTensorProto, TENSOR_ENCODING, writeShape, writeTensorProto } from './tensor-proto.ts';
+import { servableWords } from './words.ts';
+
+export const PREDICTION_SERVICE = 'tensorflow.serving.PredictionService';
+export const MODEL_SERVICE = 'tensorflow.serving.ModelService';
+
+interface ModelSpec {
+  readonly model: string;
+  readonly selector: Selector;
+  readonly signature: string;
+}
+
+/** @param mostBytes of one tensor of a request */
+export function tensorflowMethods(gateway: Gateway, mostBytes: number): Methods {
+  const prediction: Readonly<Record<string, Method>> = {
+    Predict: { kind: 'unary', handle: (call, bytes) => predict(gateway, call, bytes, mostBytes) },
+    GetModelMetadata: { kind: 'unary', handle: (call, bytes) => getMetadata(gateway, call, bytes) },
+    Classify: noExamples('Classify'),
+    Regress: noExamples('Regress'),
+    MultiInference: noExamples('MultiInference'),
+  };
+  const model: Readonly<Record<string, Method>> = {
+    GetModelStatus: { kind: 'unary', handle: (call, bytes) => getStatus(gateway, call, bytes) },
+  };
+  return { ...within(PREDICTION_SERVICE, prediction), ...within(MODEL_SERVICE, model) };
+}
+
+const within = (service: string, methods: Readonly<Record<string, Method>>): Methods =>
+  Object.fromEntries(Object.entries(methods).map(([name, method]) => [`/${service}/${name}`, method]));
+
+function noExamples(name: string): Method {
+  const problem = `${name} takes tf.Example, which ONNX models do not; use Predict`;
+  return {
+    kind: 'unary',
+    handle() {
+      throw fail('NOT_IMPLEMENTED', { problem });
+    },
+  };
+}
+
+function predict(gateway: Gateway, call: Call, bytes: Buffer, mostBytes: number): void {
+  const reader = new ProtoReader(bytes);
+  let spec: ModelSpec = NO_SPEC;
+  const tensors = new Map<string, Buffer>();
+  const filter: string[] = [];
+  while (reader.next()) {
+    if (reader.field === 1) spec = readModelSpec(reader.message());
+    else if (reader.field === 2) readEntry(reader.message(), tensors);
+    else if (reader.field === 3) filter.push(reader.string());
+    else reader.skip();
+    if (tensors.size + filter.length > MOST) throw malformed(`more than ${MOST} tensors`);
+  }
+  const { model, selector } = named(spec);
+  gateway.run(model, selector, {
+    decode({ signature }) {
+      checkSignature(spec);
+      checkFilter(filter, signature);
+      const inputs: Record<string, Tensors[string]> = {};
+      for (const [name, tensor] of tensors) {
+        const value = readTensorProto(tensor, `input "${name}"`, mostBytes);
+        // As data, not as a member: "__proto__" is a name like any other.
+        Object.defineProperty(inputs, name, { value, enumerable: true, configurable: true, writable: true });
+      }
+      return { inputs, timeoutMs: call.remainingMs() };
+    },
+    answer(version, outputs) {
+      const names = filter.length > 0 ? new Set(filter) : version.signature.outputs.map(({ name }) => name);
+      const writer = new ProtoWriter();
+      for (const name of names) {
+        const tensor = writeTensorProto(outputs[name] as Tensors[string]);
+        writer.message(1, new ProtoWriter().string(1, name).message(2, tensor));
+      }
+      call.reply(writer.message(2, writeModelSpec(version, SIGNATURE_NAME)));
+    },
+    fail: (error) => refuse(call, error, model, selector),
+    onClose: (cancel) => call.onClose(cancel),
+  });
+}
+
+function getMetadata(gateway: Gateway, call: Call, bytes: Buffer): void {
+  const reader = new ProtoReader(bytes);
+  let spec: ModelSpec = NO_SPEC;
+  const fields: string[] = [];
+  while (reader.next()) {
+    if (reader.field === 1) spec = readModelSpec(reader.message());
+    else if (reader.field === 2) fields.push(reader.string());
+    else reader.skip();
+    if (fields.length > MOST) throw malformed(`more than ${MOST} metadata fields`);
+  }
+  if (fields.length === 0) throw malformed('GetModelMetadataRequest must specify at least one metadata_field');
+  for (const field of fields) {
+    if (field !== 'signature_def') throw malformed(`Metadata field ${field.slice(0, 100)} is not supported`);
+  }
+  answering(call, named(spec), (model, selector) => {
+    const version = gateway.models.find(model, selector);
+    const map = new ProtoWriter().message(
+      1,
+      new ProtoWriter().string(1, SIGNATURE_NAME).message(2, signatureDef(version.signature)),
+    );
+    const any = new ProtoWriter().string(1, 'type.googleapis.com/tensorflow.serving.SignatureDefMap').message(2, map);
+    return new ProtoWriter()
+      .message(1, writeModelSpec(version, ''))
+      .message(2, new ProtoWriter().string(1, 'signature_def').message(2, any));
+  });
+}
+
+/** ModelVersionStatus.State and error.Code. */
+const STATE: Readonly<Record<string, number>> = { START: 10, LOADING: 20, AVAILABLE: 30, UNLOADING: 40, END: 50 };
+const ERROR_CODE: Readonly<Record<string, number>> = { OK: 0, UNKNOWN: 2 };
+
+function getStatus(gateway: Gateway, call: Call, bytes: Buffer): void {
+  const reader = new ProtoReader(bytes);
+  let spec: ModelSpec = NO_SPEC;
+  while (reader.next()) {
+    if (reader.field === 1) spec = readModelSpec(reader.message());
+    else reader.skip();
+  }
+  answering(call, named(spec), (model, selector) => {
+    const writer = new ProtoWriter();
+    for (const { version, state, status } of statusDocument(gateway.models.status(model, selector))
+      .model_version_status) {
+      const detail = new ProtoWriter().int(1, ERROR_CODE[status.error_code] ?? 2).string(2, status.error_message);
+      writer.message(
+        1,
+        new ProtoWriter()
+          .int(1, Number(version))
+          .int(2, STATE[state] ?? 0)
+          .message(3, detail),
+      );
+    }
+    return writer;
+  });
+}
+
+function answering(
+  call: Call,
+  { model, selector }: ModelSpec,
+  make: (model: string, of: Selector) => ProtoWriter,
+): void {
+  try {
+    call.reply(make(model, selector));
+  } catch (thrown) {
+    refuse(call, asSlipwayError(thrown), model, selector);
+  }
+}
+
+function refuse(call: Call, error: SlipwayError, model: string, selector: Selector): void {
+  const words = servableWords(error, model, selector);
+  if (words === null) call.fail(error);
+  else call.fail(error, words.unknownLabel ? 'INVALID_ARGUMENT' : 'NOT_FOUND', words.text);
+}
+
+const NO_SPEC: ModelSpec = { model: '', selector: LATEST, signature: '' };
+
+function readModelSpec(reader: ProtoReader): ModelSpec {
+  let { model, selector, signature } = NO_SPEC;
+  while (reader.next()) {
+    if (reader.field === 1) model = reader.string();
+    else if (reader.field === 2) selector = { kind: 'version', version: readInt64Value(reader.message()) };
+    else if (reader.field === 3) signature = reader.string();
+    else if (reader.field === 4) selector = { kind: 'label', label: reader.string() };
+    else reader.skip();
+  }
+  return { model, selector, signature };
+}
+
+function readInt64Value(reader: ProtoReader): number {
+  let value = 0;
+  while (reader.next()) {
+    if (reader.field === 1) value = reader.int64();
+    else reader.skip();
+  }
+  return value;
+}
+
+function readEntry(reader: ProtoReader, into: Map<string, Buffer>): void {
+  let key = '';
+  let value: Buffer = Buffer.alloc(0);
+  while (reader.next()) {
+    if (reader.field === 1) key = reader.string();
+    else if (reader.field === 2) value = reader.bytes();
+    else reader.skip();
+  }
+  into.set(key, value);
+}
+
+function named(spec: ModelSpec): ModelSpec {
+  if (spec.model === '') throw malformed('Missing model name in request.');
+  return spec;
+}
+
+function checkSignature({ signature }: ModelSpec): void {
+  if (signature !== '' && signature !== SIGNATURE_NAME) {
+    const given = JSON.stringify(signature.slice(0, 100));
+    throw malformed(`Serving signature name: ${given} not found; there is "${SIGNATURE_NAME}"`);
+  }
+}
+
+function checkFilter(filter: readonly string[], { outputs }: Signature): void {
+  for (const name of filter) {
+    if (outputs.some((spec) => spec.name === name)) continue;
+    const known = outputs.map((spec) => `"${spec.name}"`).join(', ');
+    const problem = `the model has no such output; it gives ${known}`;
+    throw fail('TENSOR_INVALID', { where: `output_filter "${name.slice(0, 100)}"`, problem });
+  }
+}
+
+function writeModelSpec({ model, version }: ServedVersion, signature: string): ProtoWriter {
+  const writer = new ProtoWriter().string(1, model).message(2, new ProtoWriter().int(1, version));
+  return signature === '' ? writer : writer.string(3, signature);
+}
+
+function signatureDef(signature: Signature): ProtoWriter {
+  const writer = new ProtoWriter();
+  const add = (field: number, specs: readonly TensorSpec[]): void => {
+    for (const { name, dtype, shape } of specs) {
+      const dims = shape?.map((dim) => (typeof dim === 'number' ? dim : -1)) ?? null;
+      const info = new ProtoWriter().string(1, name).int(2, TENSOR_ENCODING[dtype].type).message(3, writeShape(dims));
+      writer.message(field, new ProtoWriter().string(1, name).message(2, info));
+    }
+  };
+  add(1, signature.inputs);
+  add(2, signature.outputs);
+  return writer.string(3, 'tensorflow/serving/predict');
+}
+
+/** More tensors, outputs or fields are no request of anyone's. */
+const MOST = 4096;
+
+const malformed = (problem: string): SlipwayError => fail('REQUEST_MALFORMED', { problem });
