@@ -20,7 +20,7 @@ import { listNames, plural } from '../describe.ts';
 import { exclusion, nodeExclusion } from '../exclude.ts';
 import { walkOf } from '../loops.ts';
 import { assessing, preparedForQuantization } from '../prepared.ts';
-import { readFloat32 } from '../weights.ts';
+import { readFinite } from '../weights.ts';
 
 type Spec = Extract<PassSpec, { pass: 'quantize.equalise' }>;
 
@@ -39,7 +39,7 @@ interface Pair {
 
 export const equalisePass: Pass<Spec> = {
   name: 'quantize.equalise',
-  version: 2,
+  version: 3,
 
   assess: assessing((model) => {
     const { model: start } = preparedForQuantization('quantize.equalise', model);
@@ -137,14 +137,15 @@ function pairOf(editor: GraphEditor, node: Node, isExcluded: (node: Node) => boo
     : null;
 }
 
-/** √(r₁ / r₂) of each channel: what reads it is multiplied with it. */
+/** √(r₁ / r₂) of each channel: what reads it is multiplied with it. @throws PASS_NOT_APPLICABLE for weights without a range */
 function factorsOf(editor: GraphEditor, { first, second }: Pair): Float64Array {
   const weight = editor.initializer(first.inputs[1] ?? '');
   const reader = readerOf(first, editor.initializers);
+  readFinite('quantize.equalise', second.weight);
   const produced = new Float64Array(second.channels);
   if (weight !== undefined && reader !== null) {
     const { inner } = walkOf(weight.dims, reader.outputAxis);
-    readFloat32(weight).forEach((value, i) => {
+    readFinite('quantize.equalise', weight).forEach((value, i) => {
       const channel = Math.floor(i / inner) % second.channels;
       produced[channel] = Math.max(produced[channel] ?? 0, Math.abs(value));
     });

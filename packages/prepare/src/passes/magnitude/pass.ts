@@ -13,6 +13,7 @@ import { createInitializer, type Initializer, mapGraphs, type Model, spillTo, wi
 import type { Pass, PassResult } from '../../pass.ts';
 import { listNames, percent, plural } from '../describe.ts';
 import { exclusion } from '../exclude.ts';
+import { allFinite } from '../loops.ts';
 import { type Floats, readFloats } from '../weights.ts';
 import type { Bound } from './bound.ts';
 import { countQuantized, findWeights, type Weight } from './find.ts';
@@ -39,7 +40,7 @@ interface Left {
 
 export const magnitudePass: Pass<Spec> = {
   name: 'prune.magnitude',
-  version: 2,
+  version: 3,
 
   assess(model) {
     const { weights } = findWeights(model.graph);
@@ -80,7 +81,11 @@ export const magnitudePass: Pass<Spec> = {
     for (const group of groups) {
       context.signal.throwIfAborted();
       const copies = group.map((target) => ({ ...target, values: readFloats(target.initializer).slice() }));
-      for (const { values } of copies) {
+      for (const { initializer, values } of copies) {
+        if (!allFinite(values)) {
+          const problem = `the weight "${initializer.name}" has values that are not finite, so that none can be said to be small; exclude it, or repair the model`;
+          throw fail('PASS_NOT_APPLICABLE', { pass, problem });
+        }
         total += values.length;
         before += zeros(values);
       }

@@ -39,7 +39,7 @@ const NOTHING: Exclusion = { has: () => false };
 
 export const staticPass: Pass<Spec> = {
   name: 'quantize.static',
-  version: 8,
+  version: 9,
 
   assess: assessing((model) => {
     const products = productsOf(prepareStatic(model, NOTHING, schemeOf({})).plans).length;

@@ -26,6 +26,7 @@ import { planEverywhere } from './everywhere-plan.ts';
 import { planInputs } from './inputs-plan.ts';
 import { type PlanOptions, planStatic, type StaticPlan } from './plan.ts';
 import { opsetOfScheme, type Scheme } from './scheme.ts';
+import { needsWideBiases, widenBiases } from './widen.ts';
 
 /** A graph and what to quantize in it. */
 export interface GraphPlan {
@@ -65,18 +66,20 @@ export function prepareStatic(
   const opset = opsetOfScheme(scheme);
   const { model: start, origins, raisedFrom } = preparedForQuantization('quantize.static', model, opset, keep);
   const sources = new Map(origins);
-  const constants = new Set<string>();
+  const constants = new Map<string, Initializer>();
   mapGraphs(start, (graph) => {
-    for (const name of graph.initializers.keys()) constants.add(name);
+    for (const [name, initializer] of graph.initializers) constants.set(name, initializer);
     return graph;
   });
   const isExcluded = nodeExclusion(excluded, (name) => constants.has(name), sources);
   const types = inferShapes(start).values;
   let folded = 0;
+  const wide = needsWideBiases(start, scheme);
   const fused = mapGraphs(start, (graph, { outer }) => {
     const editor = new GraphEditor(graph, outer, keep);
     folded += fuseChannelwise(editor, types, sources, isExcluded);
     if (biases && outer.size === 0) ensureBiases(editor, isExcluded);
+    if (wide) widenBiases(editor, constants, types, sources);
     return editor.finish();
   });
 
