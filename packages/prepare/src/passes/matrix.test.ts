@@ -1,5 +1,5 @@
 /**
- * Every pass on graphs made of every operator at hand: it runs and keeps its promise, or refuses with a reason. Nothing
+ * Every pass on graphs made of every operator at hand, and on odd models: it runs and keeps its promise, or refuses with a reason. Nothing
  * else may happen. The promises are in testing/matrix/specs.ts, the operators in the tables beside it.
  *
  * By default each operator occurs once, and each graph meets a third of the options. Longer, with other graphs and all
@@ -9,10 +9,11 @@
  */
 import { type Graph, subgraphsOf } from '@slipway/onnx';
 import { describe, expect, it } from 'vitest';
-import { answers, tryCell } from './testing/matrix/cell.ts';
+import { expectedOf, tryCell } from './testing/matrix/cell.ts';
+import { ODD } from './testing/matrix/odd.ts';
 import { everyPiece, PIECES } from './testing/matrix/random-graph.ts';
 import { ALL_OPTIONS, title } from './testing/matrix/specs.ts';
-import { subjectOf } from './testing/matrix/subject.ts';
+import { type Subject, subjectOf } from './testing/matrix/subject.ts';
 
 const SEEDS = Number(process.env['MATRIX_SEEDS'] ?? 0);
 const SEED = Number(process.env['MATRIX_SEED'] ?? 1);
@@ -30,18 +31,9 @@ describe.each(seeds)('every pass on every operator, seed %i', (seed) => {
   it.each(graphs.map((graph, index) => ({ graph, index, ops: graph.pieces.flatMap(({ ops }) => ops).join(' ') })))(
     'graph $index: $ops',
     async ({ graph: { model, smooth }, index }) => {
-      const subject = subjectOf(`graph ${index}`, model, smooth);
-      const expected = {
-        none: await answers(model, subject.calls, 'none'),
-        all: await answers(model, subject.calls, 'all'),
-      };
-      const problems: string[] = [];
-      for (const [at, option] of ALL_OPTIONS.entries()) {
-        if ((at + index) % SHARE !== 0) continue;
-        const outcome = await tryCell(subject, option, expected);
-        if (outcome.kind === 'broken') problems.push(`${title(option.spec)}: ${outcome.problem}`);
-        if (outcome.kind === 'ran') ran.set(option.spec.pass, (ran.get(option.spec.pass) ?? 0) + 1);
-      }
+      const subject = subjectOf(model, smooth);
+      const { problems, applied } = await tryOptions(subject, index);
+      for (const pass of applied) ran.set(pass, (ran.get(pass) ?? 0) + 1);
       expect(problems).toEqual([]);
     },
     5 * MINUTES,
@@ -64,6 +56,32 @@ describe.each(seeds)('every pass on every operator, seed %i', (seed) => {
     for (const pass of often) expect(ran.get(pass) ?? 0, pass).toBeGreaterThan(graphs.length / 2);
   });
 });
+
+describe('every pass on odd models', () => {
+  it.each(ODD.map((odd, index) => ({ ...odd, index })))(
+    '$title',
+    async ({ model, steps, index }) => {
+      const subject = subjectOf(model(), steps !== true);
+      const { problems } = await tryOptions(subject, index);
+      expect(problems).toEqual([]);
+    },
+    5 * MINUTES,
+  );
+});
+
+/** @param index which options: others for the next model */
+async function tryOptions(subject: Subject, index: number): Promise<{ problems: string[]; applied: string[] }> {
+  const expected = await expectedOf(subject);
+  const problems: string[] = [];
+  const applied: string[] = [];
+  for (const [at, option] of ALL_OPTIONS.entries()) {
+    if ((at + index) % SHARE !== 0) continue;
+    const outcome = await tryCell(subject, option, expected);
+    if (outcome.kind === 'broken') problems.push(`${title(option.spec)}: ${outcome.problem}`);
+    if (outcome.kind === 'ran') applied.push(option.spec.pass);
+  }
+  return { problems, applied };
+}
 
 const PREFIX: Readonly<Record<string, string>> = { 'com.microsoft': 'ms.', 'ai.onnx.ml': 'ml.' };
 

@@ -13,7 +13,6 @@ import {
 import { type Model, signatureOf } from '@slipway/onnx';
 
 export interface Subject {
-  readonly title: string;
   readonly model: Model;
   /** A small change of inputs or weights changes the outputs by little. */
   readonly smooth: boolean;
@@ -27,7 +26,7 @@ const CALLS = 4;
 /** What other symbols are. */
 const OTHER = 3;
 
-export function subjectOf(title: string, model: Model, smooth: boolean, value = uniformValue): Subject {
+export function subjectOf(model: Model, smooth: boolean, value = uniformValue): Subject {
   const signature = signatureOf(model);
   const random = randomStream(1);
   const shapeOf = ({ shape }: TensorSpec): readonly number[] =>
@@ -39,7 +38,7 @@ export function subjectOf(title: string, model: Model, smooth: boolean, value = 
   // Rows exist when every input has as many of them in a call; a scalar is a row of its own.
   const perCall = new Set(signature.inputs.map((spec) => (spec.shape?.length === 0 ? 1 : (shapeOf(spec)[0] ?? 1))));
   const [rows = 0] = perCall;
-  if (perCall.size !== 1 || rows === 0) return { title, model, smooth, calls, calibration: null };
+  if (perCall.size !== 1 || rows === 0) return { model, smooth, calls, calibration: null };
   const stacked = signature.inputs.map(({ name }) => {
     const parts = calls
       .map((inputs) => inputs[name] as Tensor)
@@ -48,7 +47,6 @@ export function subjectOf(title: string, model: Model, smooth: boolean, value = 
   });
   const size = { rowCount: CALLS * rows, firstRow: 0 };
   return {
-    title,
     model,
     smooth,
     calls,
