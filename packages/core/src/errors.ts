@@ -78,6 +78,7 @@ export const errorTable = define({
 
   // Files and data
   FILE_NOT_FOUND: row('{path}: no such file', 404, 'NOT_FOUND', EXIT.notFound, 'Check the path; relative paths in a config are relative to the config file.'),
+  REPORT_NOT_FOUND: row('There is no report of {what} that this version of Slipway can read', 404, 'NOT_FOUND', EXIT.notFound, 'Run `slipway build`: it measures again what it has not, and writes one.'),
   FILE_UNREADABLE: bad('{path}: cannot be read: {problem}', 'Check that it exists, is a regular file and that you may read it.'),
   FILE_EXISTS: row('{path} exists already', 409, 'ALREADY_EXISTS', EXIT.conflict, 'Keep it and edit it, or replace it with --force.'),
   DATA_FORMAT: bad('{path}: {problem}', 'Supported data: .npy, .npz, IDX (.idx, -ubyte, optionally .gz), .csv, .json and .jsonl.'),

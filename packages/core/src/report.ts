@@ -11,7 +11,7 @@ import type { Lineage } from './manifest.ts';
 import type { PassSpec } from './passes.ts';
 import type { Signature } from './signature.ts';
 
-export const REPORT_SCHEMA = 'slipway.report/v1';
+export const REPORT_SCHEMA = 'slipway.report/v2';
 
 /** How the value of a metric reads: as a percentage, in decibels, or as the number it is. */
 export type MetricUnit = 'share' | 'decibels' | 'plain';

@@ -79,6 +79,6 @@ export interface StoreMaintenance {
 
 /** The report that travels with a release, and is not part of its digest. */
 export interface ReportReader {
-  /** null when the release was added without one. @throws RELEASE_NOT_FOUND, STORE_CORRUPT, DIGEST_MISMATCH */
+  /** null when the release was added without one, or by a version of Slipway that wrote another form. @throws RELEASE_NOT_FOUND, STORE_CORRUPT, DIGEST_MISMATCH */
   readReport(release: Release): Promise<Report | null>;
 }

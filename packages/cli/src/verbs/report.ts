@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { ensureDirectory, fail, fromSystemError, openStore, type Report } from '@slipway/core';
+import { ensureDirectory, fail, fromSystemError, openStore, type Report, REPORT_SCHEMA } from '@slipway/core';
 import type { Context } from '../frame/context.ts';
 import { defineVerb, flag, optionalArgument, text, type Verb } from '../frame/declare.ts';
 import { findConfig, loadConfig, storeDirectory } from '../project.ts';
@@ -56,7 +56,9 @@ async function find(
     const { name } = await loadConfig(context, given.config);
     const last = path.join(reports, `${name}.json`);
     if (existsSync(last)) {
-      return { found: JSON.parse(await readFile(last, 'utf8')) as Report, page: path.join(reports, `${name}.html`) };
+      const found = JSON.parse(await readFile(last, 'utf8')) as Report;
+      if (found.schema !== REPORT_SCHEMA) throw fail('REPORT_NOT_FOUND', { what: `the last build of ${name}` });
+      return { found, page: path.join(reports, `${name}.html`) };
     }
   }
   const store = await openStore(directory);
@@ -64,7 +66,7 @@ async function find(
   if (reference === undefined) throw fail('STORE_EMPTY', { store: directory });
   const release = await store.resolve(reference);
   const found = await store.readReport(release);
-  if (found === null) throw fail('FILE_NOT_FOUND', { path: `report of ${release.name}:${release.version}` });
+  if (found === null) throw fail('REPORT_NOT_FOUND', { what: `${release.name}:${release.version}` });
   return { found, page: path.join(reports, `${release.name}-${release.version}.html`) };
 }
 

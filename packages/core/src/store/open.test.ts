@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { digestOf } from '../digest.ts';
 import { openStore } from './open.ts';
+import type { Report } from '../report.ts';
 import { reportOf, writeModel } from './testing/model.ts';
 
 let root: string;
@@ -123,6 +124,14 @@ describe('add', () => {
     expect(report).toEqual({ ...reportOf('digits', 7), release: { digest: release.digest, version: 1 } });
     await store.collectGarbage({ temporaryAgeMs: 0 });
     expect(await store.readReport(release)).toEqual(report);
+    await store.verify(release);
+  });
+
+  it('has no report where another version wrote a form this one does not know', async () => {
+    const store = await openStore(fresh());
+    const report = { ...reportOf('digits', 5), schema: 'slipway.report/v1' } as unknown as Report;
+    const release = await store.add(await model('a'), report);
+    expect(await store.readReport(release)).toBeNull();
     await store.verify(release);
   });
 

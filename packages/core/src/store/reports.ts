@@ -13,7 +13,7 @@ import { descriptor } from './pack.ts';
 import { blobPath, type Place } from './place.ts';
 
 const reportSchema = z.looseObject({
-  schema: z.literal(REPORT_SCHEMA),
+  schema: z.string().startsWith('slipway.report/'),
   name: z.string(),
   candidates: z.array(z.unknown()),
 });
@@ -50,11 +50,11 @@ export async function stageReport(place: Place, report: Report, subject: Descrip
   }
 }
 
-/** @throws STORE_CORRUPT, DIGEST_MISMATCH */
-export async function readStoredReport(place: Place, digest: Digest): Promise<Report> {
+/** null when another version of Slipway wrote it, in a form this one does not know. @throws STORE_CORRUPT, DIGEST_MISMATCH */
+export async function readStoredReport(place: Place, digest: Digest): Promise<Report | null> {
   const oci = await readJsonBlob(place, digest, LIMITS.maxOciManifestBytes, ociManifestSchema);
   const layer = oci.layers.find((each) => each.mediaType === MEDIA.report);
   if (layer === undefined) throw fail('STORE_CORRUPT', { path: blobPath(place, digest), problem: 'holds no report' });
   const report = await readJsonBlob(place, layer.digest, LIMITS.maxReportBytes, reportSchema);
-  return report as unknown as Report;
+  return report.schema === REPORT_SCHEMA ? (report as unknown as Report) : null;
 }
