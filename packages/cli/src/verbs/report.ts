@@ -56,7 +56,7 @@ async function find(
     const { name } = await loadConfig(context, given.config);
     const last = path.join(reports, `${name}.json`);
     if (existsSync(last)) {
-      const found = JSON.parse(await readFile(last, 'utf8')) as Report;
+      const found = JSON.parse(await readFile(last, 'utf8')) as Report | { readonly schema: 'of another version' };
       if (found.schema !== REPORT_SCHEMA) throw fail('REPORT_NOT_FOUND', { what: `the last build of ${name}` });
       return { found, page: path.join(reports, `${name}.html`) };
     }

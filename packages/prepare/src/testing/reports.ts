@@ -90,7 +90,7 @@ const drop = (actual: number, passed: boolean): CandidateReport['gates'] => [
 
 export function digitsReport(): Report {
   return {
-    schema: 'slipway.report/v1',
+    schema: 'slipway.report/v2',
     name: 'digits',
     createdAt: '2026-11-21T12:00:00.000Z',
     durationMs: 7341,
