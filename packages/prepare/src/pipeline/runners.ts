@@ -5,6 +5,12 @@
 import { castTensor, type Logger, type Signature, type Tensors } from '@slipway/core';
 import { type Runner, type SessionOptions, startRunner } from '@slipway/runtime';
 
+/**
+ * One call of a build may take minutes: 32 rows of a large model, beside all other candidates and whatever else the machine does.
+ * Nobody waits for the answer as clients of a server do, and a person can stop a build.
+ */
+const HANG_TIMEOUT_MS = 15 * 60_000;
+
 export interface Runners extends AsyncDisposable {
   /** The runner for `path` (a model file or a model directory), one per path. */
   get(model: string, path: string): Promise<Runner>;
@@ -17,7 +23,9 @@ export function openRunners(session: Partial<SessionOptions>, log: Logger, signa
       signal.throwIfAborted();
       const known = started.get(path);
       if (known !== undefined) return known;
-      const runner = startRunner({ model, path, session, logger: log }).then(takingAnyFloat);
+      const runner = startRunner({ model, path, session, logger: log, hangTimeoutMs: HANG_TIMEOUT_MS }).then(
+        takingAnyFloat,
+      );
       // Whoever asked sees the failure; the copy kept for the end must not be an unhandled one.
       runner.catch(() => undefined);
       started.set(path, runner);
@@ -65,7 +73,14 @@ export async function* runModel(
 ): AsyncGenerator<Tensors> {
   const { name = 'calibration', session, log, signal } = options;
   signal.throwIfAborted();
-  const started = await startRunner({ model: name, path: file, session, golden: false, logger: log });
+  const started = await startRunner({
+    model: name,
+    path: file,
+    session,
+    golden: false,
+    logger: log,
+    hangTimeoutMs: HANG_TIMEOUT_MS,
+  });
   const runner = takingAnyFloat(started);
   try {
     for (const batch of batches) {
