@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'nod
 import path from 'node:path';
 import { SlipwayError } from '@slipway/core';
 import {
+  type Builder,
   buildModel,
   createInitializer,
   encodeModel,
@@ -118,6 +119,36 @@ describe('import', () => {
     writeFileSync(source(), encodeModel(withModel(await readModelFile(source()), { opsets })));
     const error = await attempt();
     expect(error).toMatchObject({ code: expect.stringMatching(/^(MODEL_INVALID|UNSUPPORTED_OPSET)$/) as string });
+    expect(String(error)).toContain(problem);
+  });
+
+  it.each<[string, (b: Builder, x: string) => void, string]>([
+    [
+      'with a cycle',
+      (b, x) => {
+        b.op('Add', [x, 'second'], { outputs: ['first'] });
+        b.op('Relu', ['first'], { outputs: ['second'] });
+      },
+      'cycle',
+    ],
+    [
+      'that computes a value twice',
+      (b, x) => {
+        b.op('Relu', [x], { outputs: ['twice'] });
+        b.op('Neg', [x], { outputs: ['twice'] });
+      },
+      '"twice"',
+    ],
+    ['that reads what nothing computes', (b, x) => void b.op('Add', [x, 'absent']), '"absent"'],
+  ])('refuses a graph %s', async (_, wrong, problem) => {
+    const model = buildModel((b) => {
+      const x = b.input('x', 'float32', ['rows', 16]);
+      wrong(b, x);
+      b.output(b.op('Identity', [x], { outputs: ['scores'] }), 'float32', ['rows', 16]);
+    });
+    writeFileSync(source(), encodeModel(model));
+    const error = await attempt();
+    expect(error).toMatchObject({ code: 'MODEL_INVALID' });
     expect(String(error)).toContain(problem);
   });
 
