@@ -5,12 +5,22 @@
  * layout that suits the processor the pass ran on. What an artifact needs travels in the manifest as `requires`, and
  * whoever loads it elsewhere is told so instead of getting other numbers or a crash.
  *
- * The runtime names what it makes after what it replaces, so that the result is the same bytes every time; the test
+ * The runtime names what it makes after what it replaces, so that the result is the same bytes every time, but for changes of
+ * the memory layout: those it numbers, and puts in an order, by a hash table. So nodes are named and ordered here. The test
  * of this file checks that rather than believing it.
  */
 import path from 'node:path';
 import { fail, type HostRequirement, LIMITS, type PassSpec } from '@slipway/core';
-import { type Model, readModelFile, withModel, writeModelFile } from '@slipway/onnx';
+import {
+  type Graph,
+  type Model,
+  type Node,
+  readModelFile,
+  readNames,
+  withModel,
+  withNode,
+  writeModelFile,
+} from '@slipway/onnx';
 import { hostFacts } from '@slipway/runtime';
 import type { Pass, PassContext } from '../pass.ts';
 import { plural } from './describe.ts';
@@ -19,12 +29,14 @@ import { constantBytes } from './prepared.ts';
 type Spec = Extract<PassSpec, { pass: 'optimize' }>;
 type Level = NonNullable<Spec['level']>;
 
+const REORDER: ReadonlySet<string> = new Set(['ReorderInput', 'ReorderOutput']);
+
 /** Room for structure, and for copies the optimizer makes, beside the weights in one file. */
 const MOST_INLINE_BYTES = LIMITS.maxProtobufBytes - 256 * 1024 * 1024;
 
 export const optimizePass: Pass<Spec> = {
   name: 'optimize',
-  version: 2,
+  version: 3,
 
   assess(model) {
     const targets = model.graph.nodes.length;
@@ -58,6 +70,33 @@ export const optimizePass: Pass<Spec> = {
   },
 };
 
+/** A node that the runtime put between two memory layouts is named after what it makes. */
+function named(node: Node): Node {
+  if (!REORDER.has(node.op)) return node;
+  return withNode(node, { name: `${node.op}_${node.outputs[0] ?? ''}` });
+}
+
+/** The nodes by what the outputs need, the first output first: an order that follows from the graph alone. */
+function ordered(nodes: readonly Node[], outputs: Graph['outputs']): readonly Node[] {
+  const producers = new Map(nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
+  const done = new Set<Node>();
+  const begun = new Set<Node>();
+  const byFirstOutput = [...nodes].sort((a, b) => ((a.outputs[0] ?? '') < (b.outputs[0] ?? '') ? -1 : 1));
+  // What no output needs comes last.
+  const stack = [...outputs.flatMap(({ name }) => producers.get(name) ?? []), ...byFirstOutput].reverse();
+  for (let node = stack.at(-1); node !== undefined; node = stack.at(-1)) {
+    if (done.has(node) || begun.has(node)) {
+      stack.pop();
+      done.add(node);
+      continue;
+    }
+    begun.add(node);
+    const needed = [...readNames(node)].flatMap((name) => producers.get(name) ?? []);
+    stack.push(...needed.filter((each) => !begun.has(each)).reverse());
+  }
+  return [...done];
+}
+
 function requirementOf(level: Level): HostRequirement | null {
   if (level === 'basic') return null;
   const { engine, cpuFlags } = hostFacts();
@@ -81,5 +120,10 @@ async function optimizedBy(model: Model, level: Level, context: PassContext): Pr
   // The runtime imports every operator set it knows, and does not carry over who made the model.
   const used = new Set(['', ...optimized.graph.nodes.map(({ domain }) => domain)]);
   const opsets = [...optimized.opsets].filter(([domain]) => used.has(domain) || model.opsets.has(domain)).sort();
-  return withModel(optimized, { opsets: new Map(opsets), producer: model.producer, metadata: model.metadata });
+  return withModel(optimized, {
+    graph: { ...optimized.graph, nodes: ordered(optimized.graph.nodes.map(named), optimized.graph.outputs) },
+    opsets: new Map(opsets),
+    producer: model.producer,
+    metadata: model.metadata,
+  });
 }
