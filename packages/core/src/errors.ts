@@ -109,6 +109,7 @@ export const errorTable = define({
   STORE_LOCKED: row('{path} is locked by process {pid} on {host} since {since}', 409, 'ABORTED', EXIT.conflict, 'Wait for that command to finish. A lock whose process is gone is taken over by itself.'),
   DIGEST_MISMATCH: row('{path}: digest is {actual}, expected {expected}', 500, 'INTERNAL', EXIT.error, 'The file was changed or damaged. Get it again from where it came.'),
   METRIC_FAILED: bad('The metric "{metric}" cannot be measured: {problem}', 'Fix the function of the metric; see docs/guides/metrics.md for what it is given and must return.'),
+  RECIPES_FAILED: row('None of the recipes could be made or run, so nothing was released; the first: {problem}', 422, 'FAILED_PRECONDITION', EXIT.error, 'Repair or remove the pass it names. Without a recipe the model is released as it is.'),
   GATE_FAILED: row('No candidate passed the gates: {problem}', 422, 'FAILED_PRECONDITION', EXIT.gateFailed, 'Open the report to see what each candidate measured; relax a gate or change the recipe.'),
   GOLDEN_MISMATCH: row('{model}: golden sample {sample}, output "{output}": {problem}', 503, 'FAILED_PRECONDITION', EXIT.gateFailed, 'The release does not compute here what it computed when it was built: rebuild it on this kind of machine, or fetch it again.'),
 

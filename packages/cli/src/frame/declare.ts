@@ -80,10 +80,11 @@ export function port(description: string): Option<number | undefined> {
   return whole(description, { min: 0, max: LARGEST_PORT });
 }
 
-/** A TCP port, or the word `none`: null for `run`. */
-export function portOrNone(description: string): Option<number | null | undefined> {
+/** A TCP port, or the word `none`. */
+export function portOrNone(description: string): Option<number | 'none' | undefined> {
   const { parse } = port(description);
-  return { ...port(description), value: 'number|none', parse: (given) => (given === 'none' ? null : parse(given)) };
+  // Not null: the parser of the command line takes that for an option without a value.
+  return { ...port(description), value: 'number|none', parse: (given) => (given === 'none' ? given : parse(given)) };
 }
 
 /** A number above zero, fractions allowed. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { argument, choice, defineVerb, duration, flag, texts, whole, withDefault } from './declare.ts';
+import { argument, choice, defineVerb, duration, flag, portOrNone, texts, whole, withDefault } from './declare.ts';
 import { parse } from './program.ts';
 import { styleFor } from './style.ts';
 
@@ -15,6 +15,7 @@ const verb = defineVerb({
     layers: whole('How many.', { min: 1, max: 9 }),
     glaze: choice(['sugar', 'chocolate'], 'Which.'),
     add: texts('what', 'More.'),
+    outlet: withDefault(portOrNone('Where.'), '80'),
   },
   examples: [{ command: 'slipway bake cake', description: 'a cake' }],
   run: () => Promise.resolve(undefined),
@@ -38,6 +39,12 @@ describe('parse', () => {
     });
   });
 
+  it('takes a port, or none', () => {
+    expect(given('bake', 'cake')).toMatchObject({ outlet: 80 });
+    expect(given('bake', 'cake', '--outlet', '0')).toMatchObject({ outlet: 0 });
+    expect(given('bake', 'cake', '--outlet', 'none')).toMatchObject({ outlet: 'none' });
+  });
+
   it('tells help and version apart', () => {
     expect(given('--version')).toEqual({ kind: 'version' });
     expect(given()).toMatchObject({ kind: 'help', verb: null });
@@ -51,6 +58,7 @@ describe('parse', () => {
     [['bake', 'x', '--max-tme', '1s'], 'did you mean "--max-time"'],
     [['bake', 'x', '--layers', '10'], 'from 1 to 9'],
     [['bake', 'x', '--layers', '1.5'], 'from 1 to 9'],
+    [['bake', 'x', '--outlet', 'nowhere'], 'from 0 to 65535'],
     [['bake', 'x', '--glaze', 'salt'], 'sugar, chocolate'],
     [['bake', 'x', '--max-time', '-1s'], '500ms, 10s or 2m'],
   ])('%j is a usage error', (argv, message) => {

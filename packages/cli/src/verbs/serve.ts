@@ -65,7 +65,7 @@ export const serve: Verb = defineVerb({
     const options: ServeOptions = {
       ...(models.length > 0 ? { models } : { store: await openStore(await storeDirectory(context, given)) }),
       restPort: given.port,
-      grpcPort: given.grpcPort,
+      grpcPort: given.grpcPort === 'none' ? null : given.grpcPort,
       host: given.host,
       adminPort: given.adminPort,
       adminHost: given.adminHost,

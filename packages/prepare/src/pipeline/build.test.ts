@@ -154,11 +154,22 @@ describe('build', () => {
   });
 
   it('reports a candidate that cannot be made and goes on', async () => {
-    const recipe = search({ hopeless: [quantize.static()] });
+    const recipe = search({ hopeless: [quantize.static()], pruned: [prune.magnitude({ rule: 'ratio', ratio: 0.5 })] });
     const { report, release } = await build(project.config({ recipe }));
     expect(report.candidates[1]).toMatchObject({ name: 'hopeless', verdict: 'error', gates: [], size: null });
     expect(report.candidates[1]!.reason).not.toContain(project.directory);
     expect(release!.version).toBe(1);
+  });
+
+  it('releases nothing when no recipe could be made: nobody asked for the source as it is', async () => {
+    const recipe = search({ hopeless: [quantize.static()] });
+    const { report, release, failure } = await build(project.config({ recipe }));
+    expect(release).toBeNull();
+    expect(failure).toMatchObject({ code: 'RECIPES_FAILED', exitCode: 1 });
+    expect(failure!.message).toContain('"hopeless": ');
+    expect(report.winner).toBeNull();
+    expect(report.candidates[0]).toMatchObject({ name: 'source', verdict: 'passed' });
+    expect(report.candidates[1]!.verdict).toBe('error');
   });
 
   it('refuses a compressed model that is not smaller, unless asked to take it', async () => {

@@ -69,11 +69,13 @@ export async function build(config: Config, hooks: BuildHooks = {}): Promise<Bui
     };
     const { outcomes, report } = await prepare(context);
     signal.throwIfAborted();
-    const finished = { ...report, durationMs: clock.now() - started };
-    const winner = outcomes.find((outcome) => outcome.name === report.winner);
+    const hopeless = recipesFailure(report);
+    const judged = hopeless === null ? report : withoutWinner(report);
+    const finished = { ...judged, durationMs: clock.now() - started };
+    const winner = outcomes.find((outcome) => outcome.name === finished.winner);
     if (winner?.subject === undefined) {
       const files = await writeReport(finished, config.store);
-      return { report: finished, release: null, failure: gateFailure(finished), files };
+      return { report: finished, release: null, failure: hopeless ?? gateFailure(finished), files };
     }
     context.tell('release', winner.name, 'adding to the store', 0);
     const release = await store.add(winner.subject.assembled.directory, finished);
@@ -87,6 +89,23 @@ export async function build(config: Config, hooks: BuildHooks = {}): Promise<Bui
 }
 
 const describeRelease = ({ name, version }: Release): string => `${name}:${version}`;
+
+/** Who asks for passes and gets none of them must not have to read the report to find out. */
+function recipesFailure({ candidates }: Report): SlipwayError | null {
+  const recipes = candidates.filter(({ name }) => name !== SOURCE_CANDIDATE);
+  const [first] = recipes;
+  if (first === undefined || recipes.some(({ verdict }) => verdict !== 'error')) return null;
+  return fail('RECIPES_FAILED', { problem: `"${first.name}": ${first.reason}` });
+}
+
+function withoutWinner(report: Report): Report {
+  const candidates = report.candidates.map((candidate) =>
+    candidate.verdict === 'winner'
+      ? { ...candidate, verdict: 'passed' as const, reason: 'passed; not released, because no recipe could be made' }
+      : candidate,
+  );
+  return { ...report, winner: null, candidates };
+}
 
 function gateFailure({ candidates }: Report): SlipwayError {
   const nearest = nearestMiss(candidates);

@@ -26,7 +26,7 @@ export interface BuildHooks {
 
 export interface BuildResult {
   readonly report: Report;
-  /** null when no candidate passed the gates. */
+  /** null when no candidate passed the gates, or no recipe could be made. */
   readonly release: Release | null;
   /**
    * GATE_FAILED when no candidate passed, naming the gates that came closest. Not thrown, because the report is

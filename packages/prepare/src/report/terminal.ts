@@ -79,7 +79,9 @@ export function renderReport(report: Report, options: TableOptions): string {
 function heading(report: Report, width: number, style: Style): string[] {
   const outcome =
     report.winner === null
-      ? 'no candidate passed the gates'
+      ? report.candidates.some(({ verdict }) => verdict === 'passed')
+        ? 'nothing was released: no recipe could be made'
+        : 'no candidate passed the gates'
       : report.release === null
         ? `winner: ${report.winner}`
         : `${report.name}:${report.release.version} is ${report.winner}`;
