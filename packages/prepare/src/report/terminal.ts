@@ -76,10 +76,14 @@ export function renderReport(report: Report, options: TableOptions): string {
   ].join('\n');
 }
 
+/** Every recipe ended in an error. */
+const isHopeless = ({ candidates }: Report): boolean =>
+  candidates.length > 1 && candidates.every(({ name, verdict }) => name === SOURCE_CANDIDATE || verdict === 'error');
+
 function heading(report: Report, width: number, style: Style): string[] {
   const outcome =
     report.winner === null
-      ? report.candidates.some(({ verdict }) => verdict === 'passed')
+      ? isHopeless(report)
         ? 'nothing was released: no recipe could be made'
         : 'no candidate passed the gates'
       : report.release === null
