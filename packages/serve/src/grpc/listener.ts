@@ -5,7 +5,7 @@
  * once: a call that is already on its way then fails. Here a drain says first that it will (GOAWAY with the largest stream
  * id), waits for the client to have heard (PING), and only then closes the session to new calls (RFC 9113, section 6.8).
  */
-import { asSlipwayError, fail, type SlipwayError } from '@slipway/core';
+import { fail, type SlipwayError } from '@slipway/core';
 import {
   constants,
   type Http2Session,
@@ -15,6 +15,7 @@ import {
   type ServerOptions,
 } from 'node:http2';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { listenOn } from '../listen.ts';
 import { type CallHost, ServerCall } from './call.ts';
 import type { Call, Method, Methods } from './method.ts';
 import type { StatusName } from './status.ts';
@@ -75,15 +76,9 @@ export class GrpcListener implements CallHost {
   /** @throws PORT_IN_USE */
   async listen(): Promise<AddressInfo> {
     const { host, port } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error: Error & { code?: string }) => {
-        const address = `${host}:${port}`;
-        reject(error.code === 'EADDRINUSE' ? fail('PORT_IN_USE', { address }) : asSlipwayError(error));
-      });
-      this.#server.listen({ host, port, backlog: 1024 }, resolve);
-    });
+    const address = await listenOn(this.#server, host, port);
     this.#sweep = setInterval(() => this.#expire(), 1000).unref();
-    return this.#server.address() as AddressInfo;
+    return address;
   }
 
   /** Stop accepting, let the calls under way finish for at most `graceMs`, close. */

@@ -3,10 +3,11 @@
  * read by `PlainFront`; all others by `node:http`, here. Everything a client can do wrong before a handler runs is answered
  * in the same shape as every other error.
  */
-import { asSlipwayError, fail, type SlipwayError } from '@slipway/core';
+import { fail, type SlipwayError } from '@slipway/core';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { listenOn } from '../listen.ts';
 import { readBody } from './body.ts';
 import { BodyPool } from './body-pool.ts';
 import { errorAnswer } from './errors.ts';
@@ -168,16 +169,8 @@ export class HttpListener {
   }
 
   /** @throws PORT_IN_USE */
-  async listen(): Promise<AddressInfo> {
-    const { host, port } = this.#options;
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error: Error & { code?: string }) => {
-        const address = `${host}:${port}`;
-        reject(error.code === 'EADDRINUSE' ? fail('PORT_IN_USE', { address }) : asSlipwayError(error));
-      });
-      this.#server.listen({ host, port, backlog: 1024 }, resolve);
-    });
-    return this.#server.address() as AddressInfo;
+  listen(): Promise<AddressInfo> {
+    return listenOn(this.#server, this.#options.host, this.#options.port);
   }
 
   /** Stop accepting, let what is under way finish for at most `graceMs`, close. */
