@@ -3,20 +3,26 @@ import { z } from 'zod';
 import { calibration } from './calibration.ts';
 import { exclude, only } from './exclude.ts';
 
+const PROCESSORS = ['avx2', 'avx512', 'vnni', 'amx', 'arm64', 'host'] as const;
+
+const perChannel = z
+  .boolean()
+  .optional()
+  .describe('One weight scale per output channel instead of one per tensor. Default true.');
+
+const reduceRange = z
+  .boolean()
+  .optional()
+  .describe('Use 7 of the 8 bits of weights, so that CPUs without VNNI cannot saturate. Default false.');
+
 export const dynamicSchema = z.strictObject({
   pass: z.literal('quantize.dynamic'),
   preset: z
-    .enum(['avx2', 'avx512', 'vnni', 'amx', 'arm64', 'host'])
+    .enum(PROCESSORS)
     .optional()
     .describe('Defaults of the options below for a processor; `host`: the one that builds.'),
-  perChannel: z
-    .boolean()
-    .optional()
-    .describe('One weight scale per output channel instead of one per tensor. Default true.'),
-  reduceRange: z
-    .boolean()
-    .optional()
-    .describe('Use 7 of the 8 bits of weights, so that CPUs without VNNI cannot saturate. Default false.'),
+  perChannel,
+  reduceRange,
   convolutions: z
     .enum(['none', 'dense', 'all'])
     .optional()
@@ -30,7 +36,7 @@ export const dynamicSchema = z.strictObject({
 export const staticSchema = z.strictObject({
   pass: z.literal('quantize.static'),
   preset: z
-    .enum(['avx2', 'avx512', 'vnni', 'amx', 'arm64', 'host', 'tensorrt', 'qnn'])
+    .enum([...PROCESSORS, 'tensorrt', 'qnn'])
     .optional()
     .describe(
       'Defaults of the options below for a processor (`host`: the one that builds), or the placement an accelerator wants.',
@@ -49,14 +55,8 @@ export const staticSchema = z.strictObject({
     .enum(['int8', 'uint8', 'int4', 'uint4'])
     .optional()
     .describe('Type of quantized weights. Default int8. Of 4 bits, ONNX Runtime computes in float on a CPU.'),
-  perChannel: z
-    .boolean()
-    .optional()
-    .describe('One weight scale per output channel instead of one per tensor. Default true.'),
-  reduceRange: z
-    .boolean()
-    .optional()
-    .describe('Use 7 of the 8 bits of weights, so that CPUs without VNNI cannot saturate. Default false.'),
+  perChannel,
+  reduceRange,
   symmetricActivations: z
     .boolean()
     .optional()

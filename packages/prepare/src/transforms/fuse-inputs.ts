@@ -4,11 +4,19 @@
  * beside the model has to agree with it about means and orders of channels.
  */
 import { type Field, type InputTransform, tensor, writtenBy } from '@slipway/core';
-import { createNode, type GraphEditor, initializerOf, intAttribute, intsAttribute, tensorInfo } from '@slipway/onnx';
+import {
+  createNode,
+  type GraphEditor,
+  initializerOf,
+  intAttribute,
+  intsAttribute,
+  ONNX_DTYPES,
+  tensorInfo,
+} from '@slipway/onnx';
 
 type Fusable = Extract<InputTransform, { transform: 'normalize' | 'transpose' }>;
 
-const ONNX_FLOAT = 1;
+const ONNX_FLOAT = ONNX_DTYPES.float32.code;
 
 export interface FusedInputs {
   /** The steps that are left, in order. */

@@ -8,12 +8,13 @@ import {
   intAttribute,
   stringAttribute,
   intsAttribute,
+  ONNX_DTYPES,
   stringsAttribute,
   tensorInfo,
 } from '@slipway/onnx';
 
 const ML_DOMAIN = 'ai.onnx.ml';
-const ONNX_FLOAT = 1;
+const ONNX_FLOAT = ONNX_DTYPES.float32.code;
 /** What padding adds to a sum of squares: nothing that float32 would notice, unless the vector is zero. */
 const TINY = 1e-12;
 

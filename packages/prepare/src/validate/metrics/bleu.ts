@@ -6,8 +6,8 @@
 import type { MetricSpec } from '@slipway/core';
 import type { Kept } from '../kept.ts';
 import type { Metric, MetricContext } from '../metric.ts';
-import { labelsOf, outputOf } from './read.ts';
-import { countRuns, sequencesOf, type Words } from './sequences.ts';
+import { countRuns, type Words } from './sequences.ts';
+import { textMetric } from './text.ts';
 
 type Spec = Extract<MetricSpec, { metric: 'bleu' }>;
 
@@ -16,23 +16,7 @@ const ORDER = 4;
 const WIDTH = 2 * ORDER + 2;
 
 export function bleu(name: string, spec: Spec, context: MetricContext): Metric {
-  const output = spec.output ?? context.output;
-  const options = { split: tokenize13a, pad: spec.pad };
-  return {
-    name,
-    unit: 'share',
-    better: 'higher',
-    needsLabels: true,
-    isProportion: false,
-    byClass: false,
-    resamples: true,
-    figure: corpusBleu,
-    reader: () => (call, keep) => {
-      const given = sequencesOf(name, `output "${output}"`, outputOf(name, call, output), call.rows, options);
-      const wanted = sequencesOf(name, 'the label', labelsOf(name, call), call.rows, options);
-      for (let row = 0; row < call.rows; row++) keep(statistics(given[row]?.[0] ?? [], wanted[row] ?? []));
-    },
-  };
+  return textMetric(name, spec, context, { split: tokenize13a, measured: statistics, figure: corpusBleu });
 }
 
 function statistics(answer: Words, references: readonly Words[]): Float64Array {

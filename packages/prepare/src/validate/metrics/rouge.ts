@@ -5,8 +5,8 @@
  */
 import type { MetricSpec } from '@slipway/core';
 import { meanFigure, type Metric, type MetricContext } from '../metric.ts';
-import { labelsOf, outputOf } from './read.ts';
-import { countRuns, sequencesOf, type Words } from './sequences.ts';
+import { countRuns, type Words } from './sequences.ts';
+import { textMetric } from './text.ts';
 
 type Spec = Extract<MetricSpec, { metric: 'rouge-1' | 'rouge-2' | 'rouge-l' }>;
 
@@ -17,27 +17,11 @@ const COMMON: Readonly<Record<Spec['metric'], (answer: Words, reference: Words) 
 };
 
 export function rouge(name: string, spec: Spec, context: MetricContext): Metric {
-  const output = spec.output ?? context.output;
-  const options = { split: words, pad: spec.pad };
-  return {
-    name,
-    unit: 'share',
-    better: 'higher',
-    needsLabels: true,
-    isProportion: false,
-    byClass: false,
-    resamples: true,
-    figure: meanFigure,
-    reader: () => (call, keep) => {
-      const given = sequencesOf(name, `output "${output}"`, outputOf(name, call, output), call.rows, options);
-      const wanted = sequencesOf(name, 'the label', labelsOf(name, call), call.rows, options);
-      for (let row = 0; row < call.rows; row++) {
-        const answer = given[row]?.[0] ?? [];
-        const all = (wanted[row] ?? []).map((reference) => COMMON[spec.metric](answer, reference));
-        keep([Math.max(0, ...all)]);
-      }
-    },
-  };
+  const common = COMMON[spec.metric];
+  const measured = (answer: Words, references: readonly Words[]): number[] => [
+    Math.max(0, ...references.map((reference) => common(answer, reference))),
+  ];
+  return textMetric(name, spec, context, { split: words, measured, figure: meanFigure });
 }
 
 const words = (text: string): Words =>
