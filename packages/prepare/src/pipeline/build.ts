@@ -23,6 +23,7 @@ import {
 import { hostFacts } from '@slipway/runtime';
 import { importSource } from '../import/import.ts';
 import { adoptTransforms } from '../transforms/adopt.ts';
+import { firstOfFailedRecipes } from '../report/recipes.ts';
 import { describeCandidate, type Outcome } from './account.ts';
 import { assemble } from './assemble.ts';
 import { openCache } from './cache.ts';
@@ -69,13 +70,11 @@ export async function build(config: Config, hooks: BuildHooks = {}): Promise<Bui
     };
     const { outcomes, report } = await prepare(context);
     signal.throwIfAborted();
-    const hopeless = recipesFailure(report);
-    const judged = hopeless === null ? report : withoutWinner(report);
-    const finished = { ...judged, durationMs: clock.now() - started };
-    const winner = outcomes.find((outcome) => outcome.name === finished.winner);
+    const finished = { ...report, durationMs: clock.now() - started };
+    const winner = outcomes.find((outcome) => outcome.name === report.winner);
     if (winner?.subject === undefined) {
       const files = await writeReport(finished, config.store);
-      return { report: finished, release: null, failure: hopeless ?? gateFailure(finished), files };
+      return { report: finished, release: null, failure: failureOf(finished), files };
     }
     context.tell('release', winner.name, 'adding to the store', 0);
     const release = await store.add(winner.subject.assembled.directory, finished);
@@ -90,24 +89,10 @@ export async function build(config: Config, hooks: BuildHooks = {}): Promise<Bui
 
 const describeRelease = ({ name, version }: Release): string => `${name}:${version}`;
 
-/** Who asks for passes and gets none of them must not have to read the report to find out. */
-function recipesFailure({ candidates }: Report): SlipwayError | null {
-  const recipes = candidates.filter(({ name }) => name !== SOURCE_CANDIDATE);
-  const [first] = recipes;
-  if (first === undefined || recipes.some(({ verdict }) => verdict !== 'error')) return null;
-  return fail('RECIPES_FAILED', { problem: `"${first.name}": ${first.reason}` });
-}
-
-function withoutWinner(report: Report): Report {
-  const candidates = report.candidates.map((candidate) =>
-    candidate.verdict === 'winner'
-      ? { ...candidate, verdict: 'passed' as const, reason: 'passed; not released, because no recipe could be made' }
-      : candidate,
-  );
-  return { ...report, winner: null, candidates };
-}
-
-function gateFailure({ candidates }: Report): SlipwayError {
+/** Why nothing was released. */
+function failureOf({ candidates }: Report): SlipwayError {
+  const failed = firstOfFailedRecipes(candidates);
+  if (failed !== null) return fail('RECIPES_FAILED', { problem: `"${failed.name}": ${failed.reason}` });
   const nearest = nearestMiss(candidates);
   const problem =
     nearest === null ? 'no candidate could be measured' : `"${nearest.candidate}" came closest: ${nearest.broken}`;

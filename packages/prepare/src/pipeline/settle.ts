@@ -42,7 +42,10 @@ export function settle(
     ({ report }) => report.gates.every((gate) => gate.passed) && refusals.get(report.name) === null,
   );
   const pick = (objective: Objective): Contender | null => choose(objective, passed, config.seed);
-  const winner = pick(config.objective);
+  // Who asks for passes and gets none of them did not ask for the source as it is.
+  const recipes = gated.filter(({ report }) => report.name !== SOURCE_CANDIDATE);
+  const unmade = recipes.length > 0 && recipes.every(({ outcome }) => outcome.error !== undefined);
+  const winner = unmade ? null : pick(config.objective);
   const candidates = gated.map((account): CandidateReport => {
     const { error } = account.outcome;
     if (error !== undefined) {

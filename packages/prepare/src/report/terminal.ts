@@ -5,6 +5,7 @@
 import { type CandidateReport, type Report, SOURCE_CANDIDATE, type Verdict } from '@slipway/core';
 import { formatBytes, formatCount, formatCpu, formatMs } from './format.ts';
 import { formatEstimate, metricNotes, primaryOf } from './metrics.ts';
+import { withoutWinner } from './recipes.ts';
 import { stepNotes } from './steps.ts';
 import { STOPS, stopOf } from './stops.ts';
 import { pad, type Style, styles, textWidth, truncate, wrap } from './text.ts';
@@ -76,16 +77,10 @@ export function renderReport(report: Report, options: TableOptions): string {
   ].join('\n');
 }
 
-/** Every recipe ended in an error. */
-const isHopeless = ({ candidates }: Report): boolean =>
-  candidates.length > 1 && candidates.every(({ name, verdict }) => name === SOURCE_CANDIDATE || verdict === 'error');
-
 function heading(report: Report, width: number, style: Style): string[] {
   const outcome =
     report.winner === null
-      ? isHopeless(report)
-        ? 'nothing was released: no recipe could be made'
-        : 'no candidate passed the gates'
+      ? withoutWinner(report)
       : report.release === null
         ? `winner: ${report.winner}`
         : `${report.name}:${report.release.version} is ${report.winner}`;

@@ -2,6 +2,7 @@
 import { type CandidateReport, type Objective, OBJECTIVES, type Report, SOURCE_CANDIDATE } from '@slipway/core';
 import { formatBytes, formatChange, formatCount, formatCpu, formatMs, formatSpeed } from '../format.ts';
 import { formatMetric, formatValue, primaryOf } from '../metrics.ts';
+import { withoutWinner } from '../recipes.ts';
 import { markup, type Markup } from './markup.ts';
 
 export function heroSection(report: Report): Markup {
@@ -26,7 +27,8 @@ export function heroSection(report: Report): Markup {
 function outcome(report: Report, winner: CandidateReport | undefined): Markup {
   const count = report.candidates.length;
   if (winner === undefined) {
-    return markup`<b>No candidate passed the gates.</b> ${count} ${count === 1 ? 'was' : 'were'} measured; the table says what each one missed.`;
+    const why = withoutWinner(report);
+    return markup`<b>${why.charAt(0).toUpperCase()}${why.slice(1)}.</b> ${count} ${count === 1 ? 'was' : 'were'} measured; the table says what each one missed.`;
   }
   return markup`<b>${winner.name}</b> ${report.release === null ? 'won' : 'was released'}, out of ${count} ${count === 1 ? 'candidate' : 'candidates'}: ${winner.reason}.`;
 }

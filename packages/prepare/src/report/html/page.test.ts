@@ -79,6 +79,16 @@ describe('the page', () => {
     expect(html).not.toContain('What each objective picks');
   });
 
+  it('tells recipes that could not be made from gates that were missed', () => {
+    const report = digitsReport();
+    const candidates = report.candidates.map((c) =>
+      c.name === 'source' ? { ...c, verdict: 'passed' as const } : { ...c, verdict: 'error' as const },
+    );
+    const html = renderPage({ ...report, candidates, winner: null, release: null, lineage: null });
+    expect(html).toContain('Nothing was released: no recipe could be made.');
+    expect(html).not.toContain('passed the gates');
+  });
+
   it('survives candidates of which nothing was measured', () => {
     const report = digitsReport();
     const candidates = report.candidates.map((c) => ({
