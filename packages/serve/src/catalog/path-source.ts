@@ -6,18 +6,10 @@
  * changed (by change time, which no copy preserves) for a while; a truncated file that slips through fails to load and is tried
  * again when it changes.
  */
-import {
-  type Digest,
-  digestOfJson,
-  fail,
-  fromSystemError,
-  MANIFEST_FILE,
-  readModelDirectory,
-  type ServingHints,
-} from '@slipway/core';
+import { type Digest, digestOfJson, fail, fromSystemError, MANIFEST_FILE, readModelDirectory } from '@slipway/core';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Candidate, Source } from './source.ts';
+import type { Candidate, Located, Source } from './source.ts';
 
 /** Files of one version that are looked at; a model directory has a handful. */
 const MAX_FILES = 10_000;
@@ -34,7 +26,7 @@ export async function pathSource(name: string, at: string, settleMs: number, wal
   if (isFile) return fixedSource(name, absolute, () => Promise.resolve({ path: absolute, serving: {} }), null);
   if (await exists(path.join(absolute, MANIFEST_FILE))) {
     const { manifest } = await readModelDirectory(absolute);
-    const located = { path: absolute, serving: manifest.serving ?? {} };
+    const located = { path: absolute, serving: manifest.serving ?? {}, classes: manifest.labels };
     return fixedSource(name, absolute, () => Promise.resolve(located), digestOfJson(manifest));
   }
   if (await exists(path.join(absolute, 'saved_model.pb'))) {
@@ -46,7 +38,7 @@ export async function pathSource(name: string, at: string, settleMs: number, wal
   return { description: `${name} in ${absolute}`, scan: () => scanVersions(name, absolute, settleMs, wall()) };
 }
 
-type Locate = () => Promise<{ readonly path: string; readonly serving: ServingHints }>;
+type Locate = () => Promise<Located>;
 
 /** Loaded once, as version 1. */
 function fixedSource(name: string, at: string, locate: Locate, digest: Digest | null): Source {
@@ -136,7 +128,7 @@ async function fingerprint(directory: string): Promise<{ text: string; changedAt
 async function locateVersion(directory: string): ReturnType<Locate> {
   if (await exists(path.join(directory, MANIFEST_FILE))) {
     const { manifest } = await readModelDirectory(directory);
-    return { path: directory, serving: manifest.serving ?? {} };
+    return { path: directory, serving: manifest.serving ?? {}, classes: manifest.labels };
   }
   const files = (await readdir(directory)).filter((name) => name.endsWith('.onnx'));
   const file = files.includes('model.onnx') ? 'model.onnx' : files[0];

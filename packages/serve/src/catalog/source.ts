@@ -15,8 +15,16 @@ export interface Candidate {
   readonly digest: Digest | null;
   /** Whether it is wanted even when it is not the newest. */
   readonly pinned: boolean;
-  /** What a runner can load: a model directory or an `.onnx` file; and what the model asks of its server. */
-  locate(): Promise<{ readonly path: string; readonly serving: ServingHints }>;
+  locate(): Promise<Located>;
+}
+
+/** Where the files of a version are, and what its manifest says of how it is served. */
+export interface Located {
+  /** What a runner can load: a model directory or an `.onnx` file. */
+  readonly path: string;
+  readonly serving: ServingHints;
+  /** The names of the classes, by index; absent when the model does not say. */
+  readonly classes?: readonly string[] | undefined;
 }
 
 interface Listing {

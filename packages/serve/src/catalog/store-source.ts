@@ -19,7 +19,11 @@ export function storeSource(store: Pick<Store, 'directory' | 'list' | 'checkout'
           labels: release.aliases,
           digest: release.digest,
           pinned: release.aliases.length > 0,
-          locate: async () => ({ path: await store.checkout(release), serving: release.manifest.serving ?? {} }),
+          locate: async () => ({
+            path: await store.checkout(release),
+            serving: release.manifest.serving ?? {},
+            classes: release.manifest.labels,
+          }),
         });
       }
       return { models, warnings: [] };

@@ -32,6 +32,7 @@ export class LoadedVersion implements ServedVersion {
   readonly version: number;
   readonly digest: Digest | null;
   readonly signature: Signature;
+  readonly classes: readonly string[] | null;
   readonly scheduler: Scheduler;
   readonly stats: VersionStats;
   readonly loadSeconds: number;
@@ -44,6 +45,7 @@ export class LoadedVersion implements ServedVersion {
     scheduler: Scheduler,
     stats: VersionStats,
     signature: Signature,
+    classes: readonly string[] | null,
     loadSeconds: number,
     restarts: Map<RestartReason, number>,
     supervisors: readonly Supervisor[],
@@ -52,6 +54,7 @@ export class LoadedVersion implements ServedVersion {
     this.version = candidate.version;
     this.digest = candidate.digest;
     this.signature = signature;
+    this.classes = classes;
     this.scheduler = scheduler;
     this.stats = stats;
     this.loadSeconds = loadSeconds;
@@ -64,7 +67,7 @@ export class LoadedVersion implements ServedVersion {
     const { clock, logger } = options;
     const startedAt = clock.now();
     const label = `${candidate.model}:${candidate.version}`;
-    const { path, serving } = await candidate.locate();
+    const { path, serving, classes = null } = await candidate.locate();
     const stats = new VersionStats();
     const restarts = new Map<RestartReason, number>();
     const ready = new Set<Runner>();
@@ -120,7 +123,7 @@ export class LoadedVersion implements ServedVersion {
       });
       for (const runner of ready) scheduler.attach(runner, CALLS_PER_RUNNER);
       const seconds = (clock.now() - startedAt) / 1000;
-      return new LoadedVersion(candidate, scheduler, stats, first.signature, seconds, restarts, supervisors);
+      return new LoadedVersion(candidate, scheduler, stats, first.signature, classes, seconds, restarts, supervisors);
     } catch (error) {
       await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
       throw asSlipwayError(error);

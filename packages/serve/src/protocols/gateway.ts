@@ -32,6 +32,8 @@ export interface ServedVersion {
   readonly version: number;
   /** What the model says of itself; what a request may look like is `scheduler.rules.accepts`. */
   readonly signature: Signature;
+  /** The names of the classes, by index; null when the model does not say. */
+  readonly classes: readonly string[] | null;
   readonly scheduler: Scheduler;
   readonly stats: VersionStats;
 }
