@@ -1,4 +1,4 @@
 /** Release to answers: the model server. */
-export { BATCHING_DEFAULTS, type BatchingOptions, type ModelSource, type ServeOptions } from './options.ts';
+export type { BatchingOptions, ModelSource, ServeOptions } from './options.ts';
 export { type Address, type RunningServer, startServer } from './server.ts';
 export { OUTCOMES, type Outcome } from './telemetry/stats.ts';

@@ -68,14 +68,6 @@ export interface ServeSettings extends Required<Omit<ServeOptions, 'batching' | 
   readonly batching: BatchingOptions;
 }
 
-/** What applies where neither the caller nor the model says. */
-export const BATCHING_DEFAULTS: Required<BatchingOptions> = {
-  maxBatchSize: 64,
-  latencyBudgetMs: 50,
-  maxQueueRows: 4096,
-  maxQueueBytes: 256 * 1024 * 1024,
-};
-
 /** @throws USAGE */
 export function compileOptions(options: ServeOptions): ServeSettings {
   const models = options.models ?? [];

@@ -5,8 +5,9 @@
  */
 import { asSlipwayError, type Clock, type Digest, type Logger, type Signature, type SlipwayError } from '@slipway/core';
 import { type Runner, type RunnerExit, type SupervisedState, type Supervisor, superviseRunner } from '@slipway/runtime';
-import { BATCHING_DEFAULTS, type BatchingOptions } from '../options.ts';
+import type { BatchingOptions } from '../options.ts';
 import type { ServedVersion } from '../protocols/gateway.ts';
+import { DEFAULT_POLICY } from '../schedule/policy.ts';
 import { Scheduler } from '../schedule/scheduler.ts';
 import { VersionStats } from '../telemetry/stats.ts';
 import type { Candidate } from './source.ts';
@@ -108,8 +109,8 @@ export class LoadedVersion implements ServedVersion {
       scheduler = new Scheduler({
         model: candidate.model,
         signature: first.signature,
-        limits: {
-          ...BATCHING_DEFAULTS,
+        policy: {
+          ...DEFAULT_POLICY,
           ...definedOnly({
             maxBatchSize: serving.maxBatchSize,
             latencyBudgetMs: serving.latencyBudgetMs,

@@ -16,6 +16,7 @@ import { type ErrorAnswer, errorAnswer } from '../http/errors.ts';
 import { JsonReader } from '../json/reader.ts';
 import type { JsonValue } from '../json/parse.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
+import { mergeTerms, readPriority, type Terms } from '../schedule/terms.ts';
 import type { Outcome, VersionStats } from '../telemetry/stats.ts';
 
 /** Which version of a model a request asks for. */
@@ -62,13 +63,14 @@ export interface JsonText {
   readonly nonFinite: boolean;
 }
 
+/** A request as the scheduler takes it, and what the client says about how. */
+export interface Decoded extends Terms {
+  readonly inputs: Tensors;
+}
+
 /** How one protocol reads a request and writes its answer. */
 export interface Codec {
-  decode(
-    version: ServedVersion,
-    value: JsonValue,
-    bytes: Buffer,
-  ): { readonly inputs: Tensors; readonly timeoutMs: number | null };
+  decode(version: ServedVersion, value: JsonValue, bytes: Buffer): Decoded;
   encode(version: ServedVersion, outputs: Tensors): Reply;
   readonly encodeError?: EncodeError;
 }
@@ -77,8 +79,8 @@ export type EncodeError = (error: SlipwayError, exchange: Exchange) => ErrorAnsw
 
 /** One inference request, whatever transport it came by: how it is read, and where its answer goes. */
 export interface Inquiry {
-  /** May throw; it becomes the answer. `timeoutMs`: what the client allows, null when it does not say. */
-  decode(version: ServedVersion): { readonly inputs: Tensors; readonly timeoutMs: number | null };
+  /** May throw; it becomes the answer. */
+  decode(version: ServedVersion): Decoded;
   /** May throw; it becomes the answer. */
   answer(version: ServedVersion, outputs: Tensors): void;
   fail(error: SlipwayError): void;
@@ -132,8 +134,8 @@ export class Gateway {
     const started = this.#clock.now();
     const inquiry = (value: JsonValue, bytes: Buffer): Inquiry => ({
       decode: (version) => {
-        const { inputs, timeoutMs } = codec.decode(version, value, bytes);
-        return { inputs, timeoutMs: timeoutMs ?? headerTimeout(exchange) };
+        const decoded = codec.decode(version, value, bytes);
+        return { inputs: decoded.inputs, ...mergeTerms(decoded, headerTerms(exchange)) };
       },
       answer: (version, outputs) => {
         const { body, contentType, headers } = codec.encode(version, outputs);
@@ -190,9 +192,9 @@ export class Gateway {
 
   #submit(version: ServedVersion, started: number, inquiry: Inquiry): void {
     try {
-      const { inputs, timeoutMs } = inquiry.decode(version);
+      const { inputs, timeoutMs, ...terms } = inquiry.decode(version);
       const deadline = started + Math.min(timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
-      const cancel = version.scheduler.submit(inputs, deadline, (error, outputs, times) => {
+      const cancel = version.scheduler.submit(inputs, { ...terms, deadline }, (error, outputs, times) => {
         if (error !== null || outputs === null) {
           this.#failed(version, started, inquiry, error);
           return;
@@ -226,11 +228,14 @@ export class Gateway {
 
 const defaultError: EncodeError = (error, exchange) => errorAnswer(error, exchange.id);
 
-function headerTimeout(exchange: Exchange): number | null {
-  const text = exchange.header('x-request-timeout-ms');
-  if (text === undefined) return null;
-  const value = Number(text);
-  return value > 0 ? value : null;
+/** @throws REQUEST_MALFORMED */
+function headerTerms(exchange: Exchange): Terms {
+  const timeout = Number(exchange.header('x-request-timeout-ms') ?? NaN);
+  const priority = exchange.header('x-slipway-priority');
+  return {
+    timeoutMs: timeout > 0 ? timeout : null,
+    ...(priority === undefined ? {} : { priority: readPriority(priority, 'x-slipway-priority') }),
+  };
 }
 
 function outcomeOf(error: SlipwayError): Outcome {

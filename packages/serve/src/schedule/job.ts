@@ -1,8 +1,9 @@
 /**
- * One request on its way through the scheduler, and the queue it waits in. A job is in exactly one place: a queue,
- * slices handed to runners, or settled; `settled` is the only flag, and is set once.
+ * One request on its way through the scheduler. A job is in exactly one place: a lane of the queue, slices handed to
+ * runners, or settled; `settled` is the only flag, and is set once.
  */
 import type { SlipwayError, Tensors } from '@slipway/core';
+import type { Lane } from './queue.ts';
 
 /** Times of one request, milliseconds. */
 interface JobTimes {
@@ -12,14 +13,33 @@ interface JobTimes {
 
 export type Settle = (error: SlipwayError | null, outputs: Tensors | null, times: JobTimes) => void;
 
+/** What a job is made of. Times are on the clock. */
+interface JobFacts {
+  readonly inputs: Tensors;
+  readonly rows: number;
+  readonly bytes: number;
+  /** 1 is the highest. */
+  readonly level: number;
+  readonly submittedAt: number;
+  readonly deadline: number;
+  /** When it must have begun. */
+  readonly queueDeadline: number;
+  readonly settle: Settle;
+}
+
 export class Job {
   readonly inputs: Tensors;
   readonly rows: number;
   readonly bytes: number;
-  readonly lane: Lane;
+  readonly level: number;
   readonly submittedAt: number;
   readonly deadline: number;
   readonly settle: Settle;
+  queueDeadline: number;
+  /** Its place among all jobs: the least goes first. */
+  order = 0;
+  /** Where it waits; null when all of it was taken. */
+  lane: Lane | null = null;
   /** Rows handed to runners so far. */
   taken = 0;
   /** Rows whose outputs have not come back. */
@@ -33,23 +53,16 @@ export class Job {
   previous: Job | null = null;
   next: Job | null = null;
 
-  constructor(
-    inputs: Tensors,
-    rows: number,
-    bytes: number,
-    lane: Lane,
-    submittedAt: number,
-    deadline: number,
-    settle: Settle,
-  ) {
-    this.inputs = inputs;
-    this.rows = rows;
-    this.missing = rows;
-    this.bytes = bytes;
-    this.lane = lane;
-    this.submittedAt = submittedAt;
-    this.deadline = deadline;
-    this.settle = settle;
+  constructor(facts: JobFacts) {
+    this.inputs = facts.inputs;
+    this.rows = facts.rows;
+    this.missing = facts.rows;
+    this.bytes = facts.bytes;
+    this.level = facts.level;
+    this.submittedAt = facts.submittedAt;
+    this.deadline = facts.deadline;
+    this.queueDeadline = facts.queueDeadline;
+    this.settle = facts.settle;
   }
 }
 
@@ -58,30 +71,4 @@ export interface Slice {
   readonly job: Job;
   readonly start: number;
   readonly end: number;
-}
-
-/** Jobs that can be stacked with each other, in order of arrival. Linked, so that a cancelled one leaves at once. */
-export class Lane {
-  readonly key: string | null;
-  head: Job | null = null;
-  #tail: Job | null = null;
-
-  constructor(key: string | null) {
-    this.key = key;
-  }
-
-  push(job: Job): void {
-    job.previous = this.#tail;
-    if (this.#tail === null) this.head = job;
-    else this.#tail.next = job;
-    this.#tail = job;
-  }
-
-  remove(job: Job): void {
-    if (job.previous === null) this.head = job.next;
-    else job.previous.next = job.next;
-    if (job.next === null) this.#tail = job.previous;
-    else job.next.previous = job.previous;
-    job.previous = job.next = null;
-  }
 }

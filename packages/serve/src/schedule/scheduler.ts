@@ -11,7 +11,9 @@
  */
 import { asSlipwayError, type Clock, fail, type Signature, type SlipwayError, type Tensors } from '@slipway/core';
 import { CostModel } from './cost.ts';
-import { Job, Lane, type Settle, type Slice } from './job.ts';
+import { Job, type Settle, type Slice } from './job.ts';
+import type { QueuePolicy, SchedulePolicy } from './policy.ts';
+import { type Group, JobQueue } from './queue.ts';
 import { ShapeRules } from './shape.ts';
 import { hasRows, joinParts, outputRows, stackInputs } from './stack.ts';
 
@@ -20,13 +22,14 @@ export interface Executor {
   run(inputs: Tensors): Promise<Tensors>;
 }
 
-export interface BatchingLimits {
-  /** Rows in one call, at most. */
-  readonly maxBatchSize: number;
-  /** Milliseconds a batch may take because of batching, by estimate. */
-  readonly latencyBudgetMs: number;
-  readonly maxQueueRows: number;
-  readonly maxQueueBytes: number;
+/** What one request asks of the scheduler. */
+export interface Asked {
+  /** When its client gives up, on the clock. */
+  readonly deadline: number;
+  /** How long it may wait to be executed, milliseconds. */
+  readonly queueTimeoutMs?: number | null;
+  /** 1 is the highest; 0 or absent: the default level of the model. */
+  readonly priority?: number;
 }
 
 interface SchedulerObserver {
@@ -37,7 +40,7 @@ export interface SchedulerOptions {
   /** For messages. */
   readonly model: string;
   readonly signature: Signature;
-  readonly limits: BatchingLimits;
+  readonly policy: SchedulePolicy;
   readonly clock: Clock;
   /** Runs a callback when the requests that are already here have been read: then they share the first batch. */
   readonly defer: (callback: () => void) => void;
@@ -53,14 +56,12 @@ export class Scheduler {
   readonly rules: ShapeRules;
   readonly #options: SchedulerOptions;
   readonly #cost = new CostModel();
-  readonly #lanes = new Map<string | null, Lane>();
+  readonly #queue: JobQueue;
   readonly #live = new Set<Job>();
   readonly #idle: Attached[] = [];
   readonly #attached = new Map<Executor, Attached>();
   /** Batches that failed and were halved; they go before anything new. */
   readonly #retries: Slice[][] = [];
-  #queuedRows = 0;
-  #queuedBytes = 0;
   #pumpPlanned = false;
   #timer: { readonly at: number; readonly cancel: () => void } | null = null;
   #whenEmpty: (() => void)[] = [];
@@ -70,6 +71,7 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     this.#options = options;
     this.rules = new ShapeRules(options.signature);
+    this.#queue = new JobQueue(options.policy.priorities.ageMs);
   }
 
   /** Requests not yet answered. */
@@ -78,36 +80,26 @@ export class Scheduler {
   }
 
   get queuedRows(): number {
-    return this.#queuedRows;
+    return this.#queue.rows;
   }
 
   /**
-   * @param deadline on the clock
    * @returns what cancels the request
    * @throws TENSOR_INVALID, QUEUE_FULL
    */
-  submit(inputs: Tensors, deadline: number, settle: Settle): () => void {
-    const { limits, clock, model } = this.#options;
+  submit(inputs: Tensors, asked: Asked, settle: Settle): () => void {
+    const { clock } = this.#options;
     const { rows, key } = this.rules.check(inputs);
-    let bytes = 0;
-    for (const name in inputs) {
-      const data = inputs[name]?.data;
-      bytes += data === undefined ? 0 : Array.isArray(data) ? data.length * 64 : data.byteLength;
-    }
-    const full = this.#queuedRows + rows > limits.maxQueueRows || this.#queuedBytes + bytes > limits.maxQueueBytes;
-    if (full && this.#queuedRows > 0) {
-      const retryAfter = Math.max(1, Math.ceil((this.#cost.of(1) * this.#queuedRows) / 1000));
-      throw fail('QUEUE_FULL', { model, rows: this.#queuedRows, retryAfter });
-    }
-    const stackKey = this.#stackable ? key : null;
-    let lane = this.#lanes.get(stackKey);
-    if (lane === undefined) this.#lanes.set(stackKey, (lane = new Lane(stackKey)));
-    const job = new Job(inputs, rows, bytes, lane, clock.now(), deadline, settle);
-    lane.push(job);
+    const level = this.#level(asked.priority);
+    const bytes = bytesOf(inputs);
+    this.#checkRoom(rows, bytes, level);
+    const now = clock.now();
+    const wait = queueTimeout(this.#queuePolicy(level), asked.queueTimeoutMs ?? null);
+    const { deadline } = asked;
+    const job = new Job({ inputs, rows, bytes, level, submittedAt: now, deadline, queueDeadline: now + wait, settle });
+    this.#queue.push(job, this.#stackable ? key : null);
     this.#live.add(job);
-    this.#queuedRows += rows;
-    this.#queuedBytes += bytes;
-    this.#arm(deadline);
+    this.#arm(Math.min(deadline, job.queueDeadline));
     if (this.#idle.length > 0 && !this.#pumpPlanned) {
       this.#pumpPlanned = true;
       this.#options.defer(() => {
@@ -118,6 +110,29 @@ export class Scheduler {
     return () => {
       if (!job.settled) this.#settle(job, fail('CANCELLED', {}));
     };
+  }
+
+  /** A level the model does not have is its default, as Triton has it. */
+  #level(asked = 0): number {
+    const { levels, default: standard } = this.#options.policy.priorities;
+    return asked >= 1 && asked <= levels ? asked : standard;
+  }
+
+  #queuePolicy(level: number): QueuePolicy {
+    const { queues, queue } = this.#options.policy;
+    return queues.get(level) ?? queue;
+  }
+
+  /** One request is taken whatever its size: a bound smaller than a request would refuse it for ever. */
+  #checkRoom(rows: number, bytes: number, level: number): void {
+    const { policy, model } = this.#options;
+    const waiting = this.#queue.rowsAt(level);
+    const full =
+      this.#queue.rows > 0 &&
+      (this.#queue.rows + rows > policy.maxQueueRows || this.#queue.bytes + bytes > policy.maxQueueBytes);
+    if (!full && (waiting === 0 || waiting + rows <= this.#queuePolicy(level).maxRows)) return;
+    const retryAfter = Math.max(1, Math.ceil((this.#cost.of(1) * this.#queue.rows) / 1000));
+    throw fail('QUEUE_FULL', { model, rows: full ? this.#queue.rows : waiting, retryAfter });
   }
 
   /** @param calls how many it is given at a time; it executes them one after the other */
@@ -159,41 +174,43 @@ export class Scheduler {
       const group = this.#retries.shift();
       if (group === undefined) return null;
       const now = this.#options.clock.now();
-      const wanted = group.filter(({ job }) => !job.settled && !this.#expired(job, now));
+      const wanted = group.filter(({ job }) => !job.settled && !this.#timedOut(job, now));
       if (wanted.length > 0) return wanted;
     }
   }
 
-  /** The oldest request, and those behind it that fit into the same call. */
+  /** The request whose turn it is, and those behind it that fit into the same call. */
   #form(): Slice[] | null {
     const now = this.#options.clock.now();
-    let first: Job | null = null;
-    for (const lane of this.#lanes.values()) {
-      while (lane.head !== null && this.#expired(lane.head, now));
-      if (lane.head === null) {
-        if (this.#lanes.size > 8) this.#lanes.delete(lane.key);
-      } else if (first === null || lane.head.submittedAt < first.submittedAt) first = lane.head;
+    for (;;) {
+      const group = this.#queue.next();
+      if (group === null) return null;
+      const late: Job[] = [];
+      const slices = this.#fill(group, now, late);
+      // Only now: what hears of it may cancel others.
+      for (const job of late) this.#timedOut(job, now);
+      if (slices.length > 0) return slices;
     }
-    if (first === null) return null;
-    const { lane } = first;
-    const room = lane.key === null ? Infinity : this.#room(first, now);
+  }
+
+  #fill(group: Group, now: number, late: Job[]): Slice[] {
     const slices: Slice[] = [];
     let rows = 0;
-    for (let job: Job | null = first; job !== null;) {
-      const following: Job | null = job.next;
-      if (this.#expired(job, now)) {
-        job = following;
+    let room = Infinity;
+    for (const job of group.jobs()) {
+      if (isLate(job, now)) {
+        late.push(job);
         continue;
       }
       const left = job.rows - job.taken;
-      const fits = slices.length === 0 || rows + left <= Math.min(room, this.#room(job, now));
-      if (!fits) break;
+      if (group.key !== null) room = Math.min(room, this.#room(job, now));
+      if (slices.length > 0 && rows + left > room) break;
       const take = Math.min(left, room);
       slices.push({ job, start: job.taken, end: job.taken + take });
       rows += take;
-      this.#take(job, take, now);
-      if (lane.key === null || rows >= room) break;
-      job = following;
+      if (job.firstDispatchAt === -1) job.firstDispatchAt = now;
+      this.#queue.take(job, take);
+      if (group.key === null || rows >= room) break;
     }
     return slices;
   }
@@ -201,19 +218,9 @@ export class Scheduler {
   /** Rows a batch with this job may have. */
   #room(job: Job, now: number): number {
     if (this.rules.sharing !== 'stack') return 1;
-    const { maxBatchSize, latencyBudgetMs } = this.#options.limits;
+    const { maxBatchSize, latencyBudgetMs } = this.#options.policy;
     const within = this.#cost.rowsWithin(Math.min(latencyBudgetMs, job.deadline - now));
     return Math.max(1, Math.min(maxBatchSize, within));
-  }
-
-  #take(job: Job, count: number, now: number): void {
-    if (job.firstDispatchAt === -1) job.firstDispatchAt = now;
-    job.taken += count;
-    this.#queuedRows -= count;
-    if (job.taken === job.rows) {
-      this.#queuedBytes -= job.bytes;
-      job.lane.remove(job);
-    }
   }
 
   async #execute(attached: Attached, slices: Slice[]): Promise<void> {
@@ -294,11 +301,7 @@ export class Scheduler {
     if (job.settled) return;
     job.settled = true;
     this.#live.delete(job);
-    if (job.taken < job.rows) {
-      this.#queuedRows -= job.rows - job.taken;
-      this.#queuedBytes -= job.bytes;
-      job.lane.remove(job);
-    }
+    this.#queue.remove(job);
     const dispatched = job.firstDispatchAt === -1 ? this.#options.clock.now() : job.firstDispatchAt;
     job.settle(error, outputs, { queueMs: dispatched - job.submittedAt, computeMs: job.computeMs });
     if (this.#live.size === 0 && this.#whenEmpty.length > 0) {
@@ -306,10 +309,16 @@ export class Scheduler {
     }
   }
 
-  /** Settles a job whose time is up, and says so. */
-  #expired(job: Job, now: number): boolean {
-    if (job.deadline > now) return false;
-    const milliseconds = Math.round(job.deadline - job.submittedAt);
+  /** True when its time is up: it is settled then. One that only waited too long may be postponed instead. */
+  #timedOut(job: Job, now: number): boolean {
+    if (!isLate(job, now)) return false;
+    if (job.deadline > now && this.#queuePolicy(job.level).onTimeout === 'delay') {
+      job.queueDeadline = Infinity;
+      this.#queue.postpone(job, now, this.#options.policy.priorities.levels);
+      return false;
+    }
+    const until = Math.min(job.deadline, job.firstDispatchAt === -1 ? job.queueDeadline : Infinity);
+    const milliseconds = Math.round(until - job.submittedAt);
     this.#settle(job, fail('DEADLINE_EXCEEDED', { model: this.#options.model, milliseconds }));
     return true;
   }
@@ -327,8 +336,30 @@ export class Scheduler {
     const now = this.#options.clock.now();
     let earliest = Infinity;
     for (const job of [...this.#live]) {
-      if (!this.#expired(job, now) && job.deadline < earliest) earliest = job.deadline;
+      if (!job.settled && !this.#timedOut(job, now)) earliest = Math.min(earliest, nextLimit(job));
     }
     if (earliest < Infinity) this.#arm(earliest);
   }
+}
+
+/** When something happens to it by itself. */
+function nextLimit({ deadline, queueDeadline, firstDispatchAt }: Job): number {
+  return firstDispatchAt === -1 ? Math.min(deadline, queueDeadline) : deadline;
+}
+
+const isLate = (job: Job, now: number): boolean => nextLimit(job) <= now;
+
+/** How long a request may wait, milliseconds. */
+function queueTimeout({ timeoutMs, allowOverride }: QueuePolicy, asked: number | null): number {
+  return Math.min(timeoutMs ?? Infinity, allowOverride ? (asked ?? Infinity) : Infinity);
+}
+
+/** Of the tensors of a request. Strings have no size of their own; each is counted as what it costs to keep. */
+function bytesOf(inputs: Tensors): number {
+  let bytes = 0;
+  for (const name in inputs) {
+    const data = inputs[name]?.data;
+    bytes += data === undefined ? 0 : Array.isArray(data) ? data.length * 64 : data.byteLength;
+  }
+  return bytes;
 }

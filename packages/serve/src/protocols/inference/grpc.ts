@@ -84,9 +84,7 @@ function infer(gateway: Gateway, call: Call, request: InferMessage, answers: Ans
   gateway.run(request.model, selectorOf(request.version), {
     decode({ signature }) {
       outputs = requestedOutputs(request, signature);
-      const remaining = call.remainingMs();
-      const asked = Math.min(remaining ?? Infinity, request.timeoutMs ?? Infinity);
-      return { inputs: readInputs(request), timeoutMs: asked === Infinity ? null : asked };
+      return { inputs: readInputs(request), ...request.terms, timeoutMs: call.remainingMs() };
     },
     answer: (version, tensors) => answers.answer(writeInferResponse(version, request, outputs, tensors)),
     fail: (error) => answers.fail(error),

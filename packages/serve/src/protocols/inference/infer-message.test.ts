@@ -32,7 +32,7 @@ const decode = (bytes: Buffer) => {
 it('reads every part of a request', () => {
   const floats = Float32Array.of(1.5, -2);
   const { message, inputs, outputs } = decode(request(null, 'FP32', new Uint8Array(floats.buffer)));
-  expect(message).toMatchObject({ model: 'm', version: '1', id: 'id', timeoutMs: 5 });
+  expect(message).toMatchObject({ model: 'm', version: '1', id: 'id', terms: { queueTimeoutMs: 5 } });
   expect(inputs).toEqual({ x: { dtype: 'float32', shape: [2, 1], data: floats } });
   expect(outputs).toEqual(['y']);
 });

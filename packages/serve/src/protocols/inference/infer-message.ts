@@ -18,9 +18,11 @@ import {
 } from '@slipway/core';
 import { Gathered, ProtoReader } from '../../grpc/reader.ts';
 import { ProtoWriter } from '../../grpc/writer.ts';
+import type { Terms } from '../../schedule/terms.ts';
 import type { ServedVersion } from '../gateway.ts';
 import { decodeVarints, writePacked } from '../packed.ts';
 import { decodeBinary, decodeBrainFloat, encodeBinary } from './binary.ts';
+import { parameterTerms } from './terms.ts';
 
 type Parameters = ReadonlyMap<string, boolean | number | string>;
 
@@ -37,7 +39,7 @@ export interface InferMessage {
   readonly model: string;
   readonly version: string;
   readonly id: string;
-  readonly timeoutMs: number | null;
+  readonly terms: Terms;
   readonly inputs: readonly InputMessage[];
   readonly outputs: readonly { readonly name: string; readonly parameters: Parameters }[];
   readonly raw: readonly Buffer[];
@@ -80,8 +82,8 @@ export function readInferMessage(bytes: Buffer): InferMessage {
         reader.skip();
     }
   }
-  const timeout = Number(parameters.get('timeout') ?? 0);
-  return { model, version, id, timeoutMs: timeout > 0 ? timeout / 1000 : null, inputs, outputs, raw };
+  const terms = parameterTerms(parameters.get('timeout'), parameters.get('priority'));
+  return { model, version, id, terms, inputs, outputs, raw };
 }
 
 function readInput(reader: ProtoReader): InputMessage {

@@ -17,6 +17,8 @@ import {
 import { Numbers } from '../../json/numbers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../json/parse.ts';
 import { readTensor } from '../../json/tensor.ts';
+import type { Terms } from '../../schedule/terms.ts';
+import { parameterTerms } from './terms.ts';
 import { decodeBinary, decodeBrainFloat } from './binary.ts';
 
 interface RequestedOutput {
@@ -24,11 +26,10 @@ interface RequestedOutput {
   readonly binary: boolean;
 }
 
-export interface InferRequest {
+export interface InferRequest extends Terms {
   readonly id: string | null;
   readonly inputs: Tensors;
   readonly outputs: readonly RequestedOutput[];
-  readonly timeoutMs: number | null;
 }
 
 /**
@@ -78,12 +79,11 @@ class Reader {
       throw malformed(`${this.#raw.length - this.#at} bytes after the last binary tensor belong to no input`);
     }
     const parameters = parametersOf(request);
-    const timeout = parameters?.timeout;
     return {
       id: id ?? null,
       inputs: tensors,
       outputs: readOutputs(outputs, parameters?.binary_data_output === true, this.#signature),
-      timeoutMs: typeof timeout === 'number' && timeout > 0 ? timeout / 1000 : null,
+      ...parameterTerms(parameters?.timeout, parameters?.priority),
     };
   }
 

@@ -1,0 +1,185 @@
+/**
+ * What waits for a runner. Jobs that can be stacked with each other form a group; within it every priority level has a
+ * lane, in order of arrival. Lanes are linked lists, so that a cancelled job leaves at once.
+ *
+ * The order between levels is one number per job, fixed when it arrives: its arrival plus `ageMs` for each level below the
+ * highest. So a level goes strictly before the next one, except that a request goes before one of the level above that
+ * arrived more than `ageMs` after it. Nothing starves: what can overtake a request is bounded by when it arrived,
+ * however much comes later. A number that changed with time would say the same and cost a sort per batch.
+ */
+import type { Job } from './job.ts';
+
+/** Groups kept when they are empty: their costs are remembered. */
+const MOST_GROUPS = 64;
+
+/** Jobs of one group and one level. Their `order` ascends. */
+export class Lane {
+  readonly group: Group;
+  readonly level: number;
+  head: Job | null = null;
+  #tail: Job | null = null;
+
+  constructor(group: Group, level: number) {
+    this.group = group;
+    this.level = level;
+  }
+
+  push(job: Job): void {
+    job.previous = this.#tail;
+    if (this.#tail === null) this.head = job;
+    else this.#tail.next = job;
+    this.#tail = job;
+  }
+
+  remove(job: Job): void {
+    if (job.previous === null) this.head = job.next;
+    else job.previous.next = job.next;
+    if (job.next === null) this.#tail = job.previous;
+    else job.next.previous = job.previous;
+    job.previous = job.next = null;
+  }
+}
+
+/** Jobs that can be stacked with each other; with the key null, each goes alone. */
+export class Group {
+  readonly key: string | null;
+  readonly lanes: Lane[] = [];
+
+  constructor(key: string | null) {
+    this.key = key;
+  }
+
+  lane(level: number): Lane {
+    let lane = this.lanes.find((candidate) => candidate.level === level);
+    if (lane === undefined) this.lanes.push((lane = new Lane(this, level)));
+    return lane;
+  }
+
+  /** The job that goes first; null when there is none. */
+  get head(): Job | null {
+    let first: Job | null = null;
+    for (const { head } of this.lanes) if (head !== null && (first === null || head.order < first.order)) first = head;
+    return first;
+  }
+
+  /** Its jobs in the order they go. The one last given may be removed, others not. */
+  *jobs(): Generator<Job> {
+    const cursors = this.lanes.map(({ head }) => head);
+    for (;;) {
+      const job = earliest(cursors);
+      if (job === null) return;
+      cursors[cursors.indexOf(job)] = job.next;
+      yield job;
+    }
+  }
+}
+
+export class JobQueue {
+  readonly #groups = new Map<string | null, Group>();
+  readonly #rowsAt = new Map<number, number>();
+  readonly #ageMs: number;
+  #rows = 0;
+  #bytes = 0;
+
+  constructor(ageMs: number) {
+    this.#ageMs = ageMs;
+  }
+
+  get rows(): number {
+    return this.#rows;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  rowsAt(level: number): number {
+    return this.#rowsAt.get(level) ?? 0;
+  }
+
+  group(key: string | null): Group {
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      this.#makeRoom();
+      this.#groups.set(key, (group = new Group(key)));
+    }
+    return group;
+  }
+
+  /** @param key of those it can be stacked with */
+  push(job: Job, key: string | null): void {
+    this.#rows += job.rows;
+    this.#bytes += job.bytes;
+    this.#rowsAt.set(job.level, this.rowsAt(job.level) + job.rows);
+    this.#place(job, this.group(key), job.level, job.submittedAt);
+  }
+
+  /** Serve it after all levels, as if it had arrived now at one below the lowest. */
+  postpone(job: Job, now: number, lowest: number): void {
+    if (job.lane === null) return;
+    const { group } = job.lane;
+    job.lane.remove(job);
+    this.#place(job, group, lowest + 1, now);
+  }
+
+  /** `count` rows of it go to a runner; when they are the last ones, it leaves. */
+  take(job: Job, count: number): void {
+    job.taken += count;
+    this.#less(job, count);
+    if (job.taken === job.rows) this.#leave(job);
+  }
+
+  /** It leaves with what was not taken. */
+  remove(job: Job): void {
+    if (job.lane === null) return;
+    this.#less(job, job.rows - job.taken);
+    this.#leave(job);
+  }
+
+  /** The group whose turn it is; null when nothing waits. */
+  next(): Group | null {
+    let best: Group | null = null;
+    let first: Job | null = null;
+    for (const group of this.#groups.values()) {
+      const { head } = group;
+      if (head !== null && (first === null || head.order < first.order)) [best, first] = [group, head];
+    }
+    return best;
+  }
+
+  groups(): Iterable<Group> {
+    return this.#groups.values();
+  }
+
+  #place(job: Job, group: Group, level: number, arrivedAt: number): void {
+    job.order = arrivedAt + (level - 1) * this.#ageMs;
+    job.lane = group.lane(level);
+    job.lane.push(job);
+  }
+
+  #less(job: Job, rows: number): void {
+    this.#rows -= rows;
+    this.#rowsAt.set(job.level, this.rowsAt(job.level) - rows);
+  }
+
+  #leave(job: Job): void {
+    this.#bytes -= job.bytes;
+    job.lane?.remove(job);
+    job.lane = null;
+  }
+
+  #makeRoom(): void {
+    if (this.#groups.size < MOST_GROUPS) return;
+    for (const [key, { head }] of this.#groups) {
+      if (head !== null) continue;
+      this.#groups.delete(key);
+      return;
+    }
+  }
+}
+
+function earliest(jobs: readonly (Job | null)[]): Job | null {
+  let first: Job | null = null;
+  for (const job of jobs) if (job !== null && (first === null || job.order < first.order)) first = job;
+  return first;
+}
