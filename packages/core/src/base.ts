@@ -12,4 +12,4 @@ export {
   type NumericDType,
 } from './dtype.ts';
 export { asSlipwayError, type ErrorCode, fail, fromWire, hasCode, SlipwayError, type WireError } from './errors.ts';
-export { byteLength, bytesOf, elementCount, fromBytes, type Tensor, type Tensors, tensor } from './tensor.ts';
+export { byteLength, bytesOf, elementCount, fromBytes, type Tensor, type Tensors, tensor, textsOf } from './tensor.ts';

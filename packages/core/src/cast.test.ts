@@ -9,7 +9,7 @@ import { anyTensor } from './testing/arbitrary.ts';
 const numbers = (value: Tensor): (number | bigint | string)[] =>
   value.dtype === 'float16'
     ? Array.from(value.data, float16ToNumber)
-    : Array.from<number | bigint | string>(value.data);
+    : Array.from<number | bigint | string>(value.data as ArrayLike<number | bigint | string>);
 
 describe('castTensor', () => {
   it('keeps every value, or refuses; only floats may round, and never to an infinity', () => {

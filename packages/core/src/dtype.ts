@@ -22,6 +22,12 @@ export const DTYPES = [
 
 export type DType = (typeof DTYPES)[number];
 
+/**
+ * An element of a string tensor: text, or bytes where they are not UTF-8, such as an image file. Bytes that are UTF-8 are always
+ * a string, so equal contents are equal elements. An engine takes text only; bytes end at a transform that reads them.
+ */
+export type StringElement = string | Uint8Array;
+
 /** What holds the elements. float16 is its 16 bits, bool is one byte 0 or 1. */
 export interface DataOf {
   bool: Uint8Array;
@@ -36,7 +42,7 @@ export interface DataOf {
   float16: Uint16Array;
   float32: Float32Array;
   float64: Float64Array;
-  string: string[];
+  string: StringElement[];
 }
 
 export type NumericDType = Exclude<DType, 'string'>;

@@ -47,6 +47,7 @@ export {
   isDType,
   type NumericData,
   type NumericDType,
+  type StringElement,
 } from './dtype.ts';
 export {
   asSlipwayError,
@@ -140,6 +141,7 @@ export {
   type TensorSpec,
   UNKNOWN_DIM,
   validateInputs,
+  validateLayout,
 } from './signature.ts';
 export type { Garbage, Reference, Release, ReportReader, Store, StoreMaintenance } from './store.ts';
 export { openStore, type OpenStoreOptions } from './store/open.ts';
@@ -152,10 +154,12 @@ export {
   elementCount,
   fromBytes,
   rows,
+  stringElement,
   type Tensor,
   type TensorOf,
   type Tensors,
   tensor,
+  textsOf,
 } from './tensor.ts';
 export {
   type InputTransform,

@@ -8,7 +8,7 @@
  * | [u]int8, 16, 32         | a number that is whole and in range (`3`, `3.0`, `3e0` and `-0` are the same number)    |
  * | [u]int64                | a safe integer, or a bigint or decimal string (`-?` digits, no leading zero) in range   |
  * | float16, 32, 64         | a finite number that stays finite when rounded to the dtype; "NaN", "Infinity", "-Infinity" |
- * | string                  | a string                                                                              |
+ * | string                  | a string, or a `Uint8Array` put there by whoever decoded one                           |
  *
  * - A number too large for a double (`1e999`) has become infinite while parsing and is refused like any other overflow.
  *   Rounding and underflow to zero are not errors.
@@ -19,7 +19,7 @@
  *
  * Errors are TENSOR_INVALID; `where` is the path of the offending element: `input "x"[3][0]`.
  */
-import { ARRAY_OF, type DType } from './dtype.ts';
+import { ARRAY_OF, type DType, type StringElement } from './dtype.ts';
 import { fail, type SlipwayError } from './errors.ts';
 import { float16ToNumber, numberToFloat16 } from './float16.ts';
 import { LIMITS } from './limits.ts';
@@ -59,14 +59,16 @@ export function tensorFromJson(value: unknown, spec: TensorSpec, where: string):
   // Before anything is allocated: then every element the shape promises exists, and memory is in proportion to the input.
   checkNesting(value, shape, 0, where, []);
   const count = elementCount(shape, where);
-  const store = spec.dtype === 'string' ? new Array<string>(count) : new ARRAY_OF[spec.dtype](count);
-  const target = store as { [index: number]: number | bigint | string };
+  const store = spec.dtype === 'string' ? new Array<StringElement>(count) : new ARRAY_OF[spec.dtype](count);
+  const target = store as { [index: number]: number | bigint | StringElement };
   const rank = shape.length;
   let next = 0;
   const fillFrom = (level: unknown, axis: number): void => {
     if (axis === rank) {
       const element = elementFromJson(level, spec.dtype);
-      if (typeof element === 'object') throw invalid(pathOf(where, shape, next), element.problem);
+      if (typeof element === 'object' && 'problem' in element) {
+        throw invalid(pathOf(where, shape, next), element.problem);
+      }
       target[next++] = element;
       return;
     }
@@ -77,10 +79,10 @@ export function tensorFromJson(value: unknown, spec: TensorSpec, where: string):
 }
 
 /** The value an element of `dtype` holds for a JSON value (float16 as bits, bool as 0 or 1), or why there is none. */
-function elementFromJson(value: unknown, dtype: DType): number | bigint | string | { readonly problem: string } {
+function elementFromJson(value: unknown, dtype: DType): number | bigint | StringElement | { readonly problem: string } {
   switch (dtype) {
     case 'string':
-      return typeof value === 'string' ? value : expected('a string', value);
+      return typeof value === 'string' || value instanceof Uint8Array ? value : expected('a string', value);
     case 'bool':
       return typeof value === 'boolean' ? Number(value) : expected('true or false', value);
     case 'float16':

@@ -12,7 +12,7 @@ import { plausibleCount, swapBytes } from './byte-order.ts';
 import { BYTES_PER_ELEMENT, type NumericDType } from './dtype.ts';
 import { fail } from './errors.ts';
 import { LIMITS } from './limits.ts';
-import { bytesOf, fromBytes, type Tensor } from './tensor.ts';
+import { bytesOf, fromBytes, type Tensor, textsOf } from './tensor.ts';
 
 const MAGIC = [0x93, 0x4e, 0x55, 0x4d, 0x50, 0x59] as const;
 const ALIGNMENT = 64;
@@ -182,7 +182,7 @@ function transposed(value: Tensor): Tensor {
 
 /** @throws TENSOR_INVALID for a string that ends in NUL, which the format cannot tell from padding */
 export function writeNpy(value: Tensor): Uint8Array<ArrayBuffer> {
-  const strings = value.dtype === 'string' ? encodeStrings(value.data) : null;
+  const strings = value.dtype === 'string' ? encodeStrings(textsOf(value)) : null;
   const code = value.dtype === 'string' ? `<U${strings?.width ?? 1}` : orderedCode(CODE_OF_DTYPE[value.dtype]);
   const body = value.dtype === 'string' ? (strings?.bytes ?? new Uint8Array()) : bytesOf(value.data);
   const dims = value.shape.length === 1 ? `${value.shape[0] ?? 0},` : value.shape.join(', ');

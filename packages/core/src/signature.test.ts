@@ -7,7 +7,9 @@ import {
   signatureSchema,
   type TensorSpec,
   validateInputs,
+  validateLayout,
 } from './signature.ts';
+import type { StringElement } from './dtype.ts';
 import { type Tensors, tensor } from './tensor.ts';
 
 const spec = (name: string, shape: readonly Dim[] | null): TensorSpec => ({ name, dtype: 'float32', shape });
@@ -69,11 +71,14 @@ describe('isBatchable', () => {
   });
 });
 
-it('refuses a string that the engine would cut at a NUL', () => {
+it('refuses strings that the engine would cut at a NUL, and bytes, which it cannot take at all', () => {
   const signature: Signature = { inputs: [{ name: 's', dtype: 'string', shape: ['n'] }], outputs: [] };
-  const strings = (...data: string[]) => ({ s: { dtype: 'string', shape: [data.length], data } as const });
+  const strings = (...data: StringElement[]) => ({ s: { dtype: 'string', shape: [data.length], data } as const });
   expect(() => validateInputs(signature, strings('a', 'é', ''))).not.toThrow();
   expect(() => validateInputs(signature, strings('a', 'b\0c'))).toThrow('input "s": a string has a NUL character');
+  const bytes = strings('a', Uint8Array.of(0xff));
+  expect(() => validateInputs(signature, bytes)).toThrow('input "s": element 1 is not UTF-8');
+  expect(() => validateLayout(signature, bytes)).not.toThrow();
 });
 
 describe('signatureSchema', () => {

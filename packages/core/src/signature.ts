@@ -5,7 +5,7 @@
  * when nothing is known of it. `shape: null` means that not even the rank is known.
  */
 import { z } from 'zod';
-import { DTYPES, type DType } from './dtype.ts';
+import { DTYPES, type DType, type StringElement } from './dtype.ts';
 import { fail } from './errors.ts';
 import type { Tensors } from './tensor.ts';
 
@@ -45,12 +45,40 @@ export function describeSpec(spec: Pick<TensorSpec, 'dtype' | 'shape'>): string 
   return `${spec.dtype}[${spec.shape === null ? '…' : spec.shape.join(', ')}]`;
 }
 
+/** What an engine can take of a string tensor. */
+function checkTexts(data: readonly StringElement[], where: string): void {
+  data.forEach((element, index) => {
+    if (typeof element !== 'string') {
+      throw fail('TENSOR_INVALID', {
+        where,
+        problem: `element ${index} is not UTF-8, and the engine takes only text`,
+      });
+    }
+    // The binding of the engine hands strings over as C does: it would silently cut them there.
+    if (element.includes('\0')) {
+      throw fail('TENSOR_INVALID', { where, problem: 'a string has a NUL character, which the engine cannot take' });
+    }
+  });
+}
+
 /**
- * Check that `inputs` are exactly what the model takes: names, dtypes, ranks, fixed dimensions, and symbolic
- * dimensions that agree with each other.
+ * Check that an engine can take `inputs`: they fit the signature, and strings are text that it can hold.
  * @throws TENSOR_INVALID naming the input
  */
 export function validateInputs(signature: Signature, inputs: Tensors): void {
+  validateLayout(signature, inputs);
+  for (const name in inputs) {
+    const value = inputs[name];
+    if (value?.dtype === 'string') checkTexts(value.data, `input "${name}"`);
+  }
+}
+
+/**
+ * Check that `inputs` are exactly what the signature says: names, dtypes, ranks, fixed dimensions, and symbolic
+ * dimensions that agree with each other.
+ * @throws TENSOR_INVALID naming the input
+ */
+export function validateLayout(signature: Signature, inputs: Tensors): void {
   // First, so that a misspelt name is told as one, and not as the absence of another.
   for (const name of Object.keys(inputs)) {
     if (!signature.inputs.some((spec) => spec.name === name)) {
@@ -70,10 +98,6 @@ export function validateInputs(signature: Signature, inputs: Tensors): void {
     }
     if (value.dtype !== spec.dtype) {
       throw fail('TENSOR_INVALID', { where, problem: `dtype is ${value.dtype}, expected ${spec.dtype}` });
-    }
-    // The binding of the engine hands strings over as C does: it would silently cut them there.
-    if (value.dtype === 'string' && value.data.some((text) => text.includes('\0'))) {
-      throw fail('TENSOR_INVALID', { where, problem: 'a string has a NUL character, which the engine cannot take' });
     }
     if (spec.shape === null) continue;
     const wrong = (): never => {

@@ -1,7 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ARRAY_OF, BYTES_PER_ELEMENT, DTYPES, isDType } from './dtype.ts';
-import { byteLength, bytesOf, concatRows, elementCount, fromBytes, rows, type Tensor, tensor } from './tensor.ts';
+import {
+  byteLength,
+  bytesOf,
+  concatRows,
+  elementCount,
+  fromBytes,
+  rows,
+  stringElement,
+  type Tensor,
+  tensor,
+  textsOf,
+} from './tensor.ts';
 import { anyTensor } from './testing/arbitrary.ts';
 
 const numeric = anyTensor.filter((value): value is Exclude<Tensor, { dtype: 'string' }> => value.dtype !== 'string');
@@ -65,6 +76,17 @@ describe('bytes', () => {
     expect(() => fromBytes('int64', [2], new Uint8Array(15), 'input "x"')).toThrow(
       'input "x": shape [2] of int64 needs 16 bytes, 15 were given',
     );
+  });
+
+  it('are text where they are UTF-8, and stay bytes where they are not', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme' }), (text) => expect(stringElement(Buffer.from(text))).toBe(text)),
+    );
+    expect(stringElement(Buffer.from('\ufeffx'))).toBe('\ufeffx');
+    const jpeg = Uint8Array.of(0xff, 0xd8, 0xff);
+    expect(stringElement(jpeg)).toBe(jpeg);
+    expect(byteLength(tensor('string', [2], ['é', jpeg]))).toBe(5);
+    expect(() => textsOf({ dtype: 'string', shape: [2], data: ['é', jpeg] })).toThrow('element 1 is not UTF-8');
   });
 
   it('of strings are counted in UTF-8', () => expect(byteLength(tensor('string', [2], ['é', 'ab']))).toBe(4));

@@ -3,7 +3,16 @@
  * view over whatever buffer it came from, and slicing rows gives another view. Numbers that are not
  * aligned to their element size cannot be viewed by JavaScript, and only those are copied.
  */
-import { ARRAY_OF, BYTES_PER_ELEMENT, type DataOf, type DType, type NumericData, type NumericDType } from './dtype.ts';
+import { isUtf8 } from 'node:buffer';
+import {
+  ARRAY_OF,
+  BYTES_PER_ELEMENT,
+  type DataOf,
+  type DType,
+  type NumericData,
+  type NumericDType,
+  type StringElement,
+} from './dtype.ts';
 import { fail } from './errors.ts';
 
 export interface TensorOf<D extends DType> {
@@ -47,11 +56,27 @@ export function tensor<D extends DType>(dtype: D, shape: readonly number[], data
   return { dtype, shape, data } as Tensor;
 }
 
+/** The element of a string tensor that these bytes are. */
+export function stringElement(bytes: Uint8Array): StringElement {
+  return isUtf8(bytes) ? Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8') : bytes;
+}
+
+/**
+ * The elements of a string tensor, where all must be text.
+ * @throws TENSOR_INVALID naming the first that is bytes
+ */
+export function textsOf(value: TensorOf<'string'>, where = 'tensor'): readonly string[] {
+  value.data.forEach((element, index) => {
+    if (typeof element !== 'string') throw fail('TENSOR_INVALID', { where, problem: `element ${index} is not UTF-8` });
+  });
+  return value.data as string[];
+}
+
 /** Size of the elements in bytes (UTF-8 for strings). */
 export function byteLength(value: Tensor): number {
   if (value.dtype !== 'string') return value.data.byteLength;
   let bytes = 0;
-  for (const text of value.data) bytes += Buffer.byteLength(text);
+  for (const element of value.data) bytes += Buffer.byteLength(element);
   return bytes;
 }
 
@@ -106,7 +131,7 @@ export function concatRows(parts: readonly Tensor[]): Tensor {
     dtype === first.dtype && other.length === first.shape.length && rest.every((dim, axis) => dim === other[axis + 1]);
   if (!parts.every(same)) throw fail('INTERNAL', { problem: 'concatRows of tensors that differ in more than rows' });
   if (first.dtype === 'string') {
-    return { dtype: 'string', shape, data: parts.flatMap((part) => part.data as string[]) };
+    return { dtype: 'string', shape, data: parts.flatMap((part) => part.data as StringElement[]) };
   }
   const data = new ARRAY_OF[first.dtype](elementCount(shape));
   let offset = 0;

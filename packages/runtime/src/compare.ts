@@ -1,5 +1,5 @@
 /** Are two tensors the same, within a tolerance: |actual − expected| ≤ absolute + relative · |expected|. */
-import { describeSpec, float16ToFloat32, type Golden, type Tensor } from '@slipway/core';
+import { describeSpec, float16ToFloat32, type Golden, type Tensor, textsOf } from '@slipway/core';
 
 export interface Difference {
   /** Index along axis 0 of the first element that differs; 0 for a scalar. */
@@ -32,5 +32,6 @@ export function compareTensors(actual: Tensor, expected: Tensor, tolerance: Gold
 }
 
 function valuesOf(tensor: Tensor): ArrayLike<number | bigint | string> {
+  if (tensor.dtype === 'string') return textsOf(tensor);
   return tensor.dtype === 'float16' ? float16ToFloat32(tensor.data) : tensor.data;
 }

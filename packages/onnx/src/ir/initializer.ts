@@ -4,7 +4,7 @@
  * The elements stay in whatever form the file has them (`data.kind`), so that an untouched tensor is written
  * back as it was and a gigabyte of weights is never copied to be looked at. `elements.ts` reads all forms.
  */
-import { bytesOf, type Tensor } from '@slipway/core';
+import { bytesOf, type Tensor, textsOf } from '@slipway/core';
 import type { TensorProto } from '../generated/onnx_pb.ts';
 import type { OnnxDType } from './dtype.ts';
 
@@ -64,7 +64,7 @@ export function createInitializer(
 /** An initializer that holds `value`, sharing its memory. */
 export function initializerOf(name: string, value: Tensor): Initializer {
   if (value.dtype === 'string') {
-    const values = value.data.map((text) => new TextEncoder().encode(text));
+    const values = textsOf(value).map((text) => new TextEncoder().encode(text));
     return createInitializer(name, 'string', value.shape, { kind: 'strings', values });
   }
   return createInitializer(name, value.dtype, value.shape, { kind: 'raw', bytes: bytesOf(value.data) });

@@ -59,7 +59,7 @@ function groupsOf(dataset: Dataset, group: GroupFunction | null): readonly strin
   return Array.from({ length: rowCount }, (_, index) => {
     const own = Object.entries(inputs).map(([name, value]) => [name, rows(value, index, index + 1)] as const);
     const one = labels?.data.length === rowCount ? (labels.data[index] ?? null) : null;
-    const label = typeof one === 'bigint' ? Number(one) : one;
+    const label = typeof one === 'bigint' ? Number(one) : one instanceof Uint8Array ? null : one;
     try {
       return String(group({ index, inputs: Object.fromEntries(own), label }));
     } catch (cause) {

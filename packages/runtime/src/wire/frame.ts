@@ -9,7 +9,7 @@
  * Strings have no fixed size and travel in the description. Both ends are our own processes of the same version: a frame
  * that makes no sense is a defect, not an attack, and ends the connection.
  */
-import { bytesOf, fromBytes, type Tensor, type Tensors } from '@slipway/core/base';
+import { bytesOf, fromBytes, type Tensor, type Tensors, textsOf } from '@slipway/core/base';
 
 export const HEAD_BYTES = 16;
 
@@ -53,7 +53,7 @@ export function describe(tensors: Tensors): Description {
   let bytes = 0;
   for (const name of Object.keys(tensors)) {
     const value = tensors[name] as Tensor;
-    if (value.dtype === 'string') entries.push([name, 'string', value.shape, value.data]);
+    if (value.dtype === 'string') entries.push([name, 'string', value.shape, textsOf(value, name)]);
     else {
       const size = value.data.byteLength;
       entries.push([name, value.dtype, value.shape, size]);

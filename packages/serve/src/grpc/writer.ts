@@ -2,6 +2,7 @@
  * Writes a protobuf message. Small fields go into one buffer; large ones are kept as the views they are until `finish`
  * copies everything once. Fields with the default value are the caller's to leave out, where that matters.
  */
+import type { StringElement } from '@slipway/core';
 
 /** From this size on bytes are referred to, not copied. */
 const LARGE = 512;
@@ -48,6 +49,11 @@ export class ProtoWriter {
       this.#move(value.length);
     }
     return this;
+  }
+
+  /** A string of a tensor, in a field of type bytes. */
+  element(field: number, value: StringElement): this {
+    return typeof value === 'string' ? this.string(field, value) : this.bytes(field, value);
   }
 
   message(field: number, message: ProtoWriter): this {

@@ -2,7 +2,7 @@ import { DTYPES, hasCode, tensorFromJson, type TensorSpec } from '@slipway/core'
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { JsonParser } from './parse.ts';
-import { decodeBase64Strings, readTensor } from './tensor.ts';
+import { readTensor } from './tensor.ts';
 
 const parser = new JsonParser({ nonFinite: false });
 
@@ -81,10 +81,15 @@ describe('tensors from JSON', () => {
   });
 
   it('decode base64 strings, strictly', () => {
-    const decode = (text: string): unknown => decodeBase64Strings(parser.parse(Buffer.from(text)), 'x');
-    expect(decode('[{"b64":"aGk="},"plain"]')).toEqual(['hi', 'plain']);
-    expect(() => decode('[{"b64":"not base64!"}]')).toThrow('x[0]: is not base64');
-    expect(() => decode('{"b64":"/w=="}')).toThrow('not UTF-8');
-    expect(() => decode('{"b64":"aGk=","more":1}')).toThrow('exactly the key');
+    const decode = (text: string): unknown => {
+      const bytes = Buffer.from(text);
+      return readTensor(parser.parse(bytes), { name: 'x', dtype: 'string', shape: ['n'] }, bytes, 'x').data;
+    };
+    expect(decode('[{"b64":"aGk="},"plain",{"b64":"aGk"},{"b64":""}]')).toEqual(['hi', 'plain', 'hi', '']);
+    expect(decode('[{"b64":"/9g="}]')).toEqual([Buffer.of(0xff, 0xd8)]);
+    for (const wrong of ['not base64!', 'aGk=\\n', '_w==', '=', 'aGk==']) {
+      expect(() => decode(`["a",{"b64":"${wrong}"}]`), wrong).toThrow('x[1]: is not base64');
+    }
+    expect(() => decode('[{"b64":"aGk=","more":1}]')).toThrow('exactly the key');
   });
 });

@@ -5,7 +5,7 @@
  * float32 is printed with the 7, 8 or 9 digits that identify it, not the 17 of the float64 it would be widened to:
  * half the bytes and half the time of `String(value)`.
  */
-import { float16ToNumber, type Tensor } from '@slipway/core';
+import { float16ToNumber, type StringElement, type Tensor } from '@slipway/core';
 
 import { POWERS_OF_TEN } from './numbers.ts';
 
@@ -150,9 +150,10 @@ export class JsonWriter {
         return;
       }
       case 'string': {
-        const text = tensor.data[index] as string;
-        if (bytesAsBase64) this.raw(`{"b64":"${Buffer.from(text).toString('base64')}"}`);
-        else this.string(text);
+        const element = tensor.data[index] as StringElement;
+        // Bytes that are no text have no other form in JSON.
+        if (typeof element === 'string' && !bytesAsBase64) this.string(element);
+        else this.raw(`{"b64":"${Buffer.from(element as string).toString('base64')}"}`);
         return;
       }
       case 'int64':

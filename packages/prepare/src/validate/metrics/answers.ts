@@ -2,7 +2,7 @@
  * The class a model names for each row, and the one it should have named. Fails closed: an output or labels that cannot be
  * compared are an error that says why, never an accuracy of zero.
  */
-import type { MetricCall, Tensor } from '@slipway/core';
+import { type MetricCall, type Tensor, textsOf } from '@slipway/core';
 import { argmaxRows, classAxis } from '../classes.ts';
 import { floatReader } from '../floats.ts';
 import { mismatch, shapeOf } from './read.ts';
@@ -25,8 +25,9 @@ export function expectedAnswers(
     throw mismatch(`labels have the shape [${labels.shape.join(', ')}]; give one per row, or one-hot`);
   }
   if (labels.dtype === 'string') {
-    if (names === null) return labels.data;
-    return labels.data.map((label, row) => {
+    const texts = textsOf(labels, 'labels');
+    if (names === null) return texts;
+    return texts.map((label, row) => {
       const index = names.indexOf(label);
       if (index < 0) throw mismatch(`label "${label}" of row ${firstRow + row} is not among the labels of the config`);
       return index;
@@ -94,8 +95,9 @@ export function answersOf(
     return { classes, at: (row) => best[row] ?? 0 };
   }
   if (output.dtype === 'string' && output.data.length === rows) {
-    if (names === null) return { classes: null, at: (row) => output.data[row] ?? '' };
-    return { classes: names.length, at: (row) => names.indexOf(output.data[row] ?? '') };
+    const texts = textsOf(output);
+    if (names === null) return { classes: null, at: (row) => texts[row] ?? '' };
+    return { classes: names.length, at: (row) => names.indexOf(texts[row] ?? '') };
   }
   if (output.dtype !== 'string' && output.data.length === rows && (!isFloat || threshold !== null)) {
     const read = floatReader(output);

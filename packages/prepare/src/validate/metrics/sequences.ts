@@ -1,5 +1,5 @@
 /** Sequences to compare: text, cut into words by whoever compares, or token numbers up to the one that pads. */
-import type { Tensor } from '@slipway/core';
+import { type Tensor, textsOf } from '@slipway/core';
 import { floatReader } from '../floats.ts';
 import { mismatch, rowShape, shapeOf } from './read.ts';
 
@@ -23,8 +23,9 @@ export function sequencesOf(
   const shape = rowShape(value, rows);
   const width = value.data.length / rows;
   if (value.dtype === 'string' && shape !== null) {
+    const all = textsOf(value);
     return Array.from({ length: rows }, (_, row) => {
-      const texts = value.data.slice(row * width, (row + 1) * width);
+      const texts = all.slice(row * width, (row + 1) * width);
       const filled = texts.filter((text) => text !== '');
       return (filled.length === 0 ? texts.slice(0, 1) : filled).map(options.split);
     });

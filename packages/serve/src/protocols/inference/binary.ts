@@ -2,7 +2,16 @@
  * Raw tensor bytes of the binary tensor extension: little-endian, row-major, no padding; BYTES elements are a 32-bit
  * length and that many bytes. Numeric tensors are views over the request, not copies, wherever alignment allows.
  */
-import { elementCount, fail, fromBytes, bytesOf, type NumericDType, type Tensor } from '@slipway/core';
+import {
+  elementCount,
+  fail,
+  fromBytes,
+  bytesOf,
+  type NumericDType,
+  type StringElement,
+  stringElement,
+  type Tensor,
+} from '@slipway/core';
 
 /** @throws TENSOR_INVALID when the bytes do not make a tensor of this shape */
 export function decodeBinary(
@@ -34,8 +43,7 @@ function decodeStrings(shape: readonly number[], bytes: Buffer, where: string): 
   if (count * 4 > bytes.length) {
     throw fail('TENSOR_INVALID', { where, problem: `${bytes.length} bytes cannot hold ${count} BYTES elements` });
   }
-  const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
-  const data: string[] = [];
+  const data: StringElement[] = [];
   let at = 0;
   while (data.length < count) {
     const length = at + 4 <= bytes.length ? bytes.readUInt32LE(at) : 0;
@@ -45,14 +53,7 @@ function decodeStrings(shape: readonly number[], bytes: Buffer, where: string): 
         problem: `element ${data.length} goes past the end of the ${bytes.length} bytes given`,
       });
     }
-    try {
-      data.push(decoder.decode(bytes.subarray(at + 4, at + 4 + length)));
-    } catch {
-      throw fail('TENSOR_INVALID', {
-        where,
-        problem: `element ${data.length} is not UTF-8, and the engine takes only text`,
-      });
-    }
+    data.push(stringElement(bytes.subarray(at + 4, at + 4 + length)));
     at += 4 + length;
   }
   if (at !== bytes.length) {
@@ -67,11 +68,13 @@ function decodeStrings(shape: readonly number[], bytes: Buffer, where: string): 
 export function encodeBinary(tensor: Tensor): Uint8Array {
   if (tensor.dtype !== 'string') return bytesOf(tensor.data);
   let size = 0;
-  for (const text of tensor.data) size += 4 + Buffer.byteLength(text);
+  for (const element of tensor.data) size += 4 + Buffer.byteLength(element);
   const bytes = Buffer.allocUnsafe(size);
   let at = 0;
-  for (const text of tensor.data) {
-    const length = bytes.write(text, at + 4);
+  for (const element of tensor.data) {
+    const length = Buffer.byteLength(element);
+    if (typeof element === 'string') bytes.write(element, at + 4);
+    else bytes.set(element, at + 4);
     bytes.writeUInt32LE(length, at);
     at += 4 + length;
   }

@@ -13,6 +13,8 @@ import {
   OIP_DATATYPE,
   type Signature,
   type SlipwayError,
+  type StringElement,
+  stringElement,
   type Tensor,
   type Tensors,
 } from '@slipway/core';
@@ -217,12 +219,12 @@ function readContents(
 ): Tensor {
   const reader = new ProtoReader(contents);
   const elements = new Gathered();
-  const texts: string[] = [];
+  const texts: StringElement[] = [];
   const wire = dtype === 'float32' ? 5 : dtype === 'float64' ? 1 : 0;
   while (reader.next()) {
     if (reader.field !== field) throw malformed(`${where}: the contents are not those of ${OIP_DATATYPE[dtype]}`);
     if (dtype !== 'string') elements.add(reader.packed(wire));
-    else if (texts.push(reader.string()) > count) break;
+    else if (texts.push(stringElement(reader.bytes())) > count) break;
   }
   if (dtype === 'string') {
     if (texts.length !== count) throw wrongCount(shape, count, texts.length, where);
@@ -278,7 +280,7 @@ export function writeInferResponse(
 function contentsOf(tensor: Tensor): ProtoWriter {
   const writer = new ProtoWriter();
   const field = CONTENTS[tensor.dtype] as number;
-  if (tensor.dtype === 'string') for (const text of tensor.data) writer.string(field, text);
+  if (tensor.dtype === 'string') for (const element of tensor.data) writer.element(field, element);
   else writePacked(writer, field, tensor);
   return writer;
 }

@@ -5,7 +5,7 @@
 import { fail, type Signature, type Tensor, type Tensors, type TensorSpec } from '@slipway/core';
 import { Numbers } from '../../json/numbers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../json/parse.ts';
-import { decodeBase64Strings, readTensor } from '../../json/tensor.ts';
+import { readTensor } from '../../json/tensor.ts';
 
 export interface PredictRequest {
   readonly inputs: Tensors;
@@ -90,8 +90,7 @@ const sameShape = (a: Numbers, b: Numbers): boolean =>
 const isBase64 = (value: JsonObject): boolean => 'b64' in value && Object.keys(value).length === 1;
 
 function read(value: JsonValue, spec: TensorSpec, body: Buffer): Tensor {
-  const where = `input "${spec.name}"`;
-  return readTensor(spec.dtype === 'string' ? decodeBase64Strings(value, where) : value, spec, body, where);
+  return readTensor(value, spec, body, `input "${spec.name}"`);
 }
 
 function only(signature: Signature): TensorSpec {

@@ -16,9 +16,10 @@ import {
   type NumericData,
   type NumericDType,
   type SlipwayError,
+  type StringElement,
+  stringElement,
   type Tensor,
 } from '@slipway/core';
-import { isUtf8 } from 'node:buffer';
 import { Gathered, ProtoReader } from '../../grpc/reader.ts';
 import { ProtoWriter } from '../../grpc/writer.ts';
 import { decodeVarints, writePacked } from '../packed.ts';
@@ -130,13 +131,9 @@ function filled(dtype: NumericDType, given: NumericData, count: number, where: s
   return data;
 }
 
-/** The engine takes only text. */
-function readStrings(given: readonly Buffer[], count: number, where: string): string[] {
+function readStrings(given: readonly Buffer[], count: number, where: string): StringElement[] {
   if (given.length > count) throw tooMany(given.length, count, where);
-  const texts = given.map((bytes, index) => {
-    if (isUtf8(bytes)) return bytes.toString('utf8');
-    throw fail('TENSOR_INVALID', { where, problem: `element ${index} is not UTF-8, and the engine takes only text` });
-  });
+  const texts = given.map(stringElement);
   const last = texts.at(-1) ?? '';
   while (texts.length < count) texts.push(last);
   return texts;
@@ -154,7 +151,7 @@ function checkBooleans(tensor: Tensor, where: string): Tensor {
 export function writeTensorProto(tensor: Tensor): ProtoWriter {
   const { type, field } = TENSOR_ENCODING[tensor.dtype];
   const writer = new ProtoWriter().int(1, type).message(2, writeShape(tensor.shape));
-  if (tensor.dtype === 'string') for (const text of tensor.data) writer.string(field, text);
+  if (tensor.dtype === 'string') for (const element of tensor.data) writer.element(field, element);
   else writePacked(writer, field, tensor);
   return writer;
 }
