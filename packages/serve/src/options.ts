@@ -2,7 +2,9 @@
  * What a caller asks for (`ServeOptions`, partial) and what the server runs on (`ServeSettings`, total), with one
  * `compile` between them.
  */
-import { type Clock, fail, isModelName, LIMITS, type Logger, type Store, systemClock } from '@slipway/core';
+import { CONTROL_MODES, type ControlMode } from './catalog/control.ts';
+import { isServedName, type ModelSettings } from './catalog/settings.ts';
+import { type Clock, fail, LIMITS, type Logger, type Store, systemClock } from '@slipway/core';
 
 export interface ModelSource {
   /** What clients call it. */
@@ -41,6 +43,12 @@ export interface ServeOptions {
   /** Runners per model version. Default 1. */
   readonly runners?: number;
   readonly batching?: BatchingOptions;
+  /** Who decides which models are served. Default `poll`. Only `explicit` lets clients load and unload them. */
+  readonly modelControl?: ControlMode;
+  /** With `explicit`: models of the store to load at the start, `*` for all. */
+  readonly loadModels?: readonly string[];
+  /** With `explicit`: directories below which clients may name paths to load from. */
+  readonly modelRoots?: readonly string[];
   /** One request body, bytes, also after decompression. Default 64 MiB. */
   readonly maxBodyBytes?: number;
   /** Open connections. Default 10 000. */
@@ -61,11 +69,10 @@ export interface ServeOptions {
   readonly clock?: Clock;
 }
 
-export interface ServeSettings extends Required<Omit<ServeOptions, 'batching' | 'store' | 'threads'>> {
+export interface ServeSettings extends Required<Omit<ServeOptions, 'batching' | 'store' | 'threads' | 'runners'>> {
   readonly store: Pick<Store, 'directory' | 'list' | 'checkout'> | null;
-  /** null: by the plan for this machine. */
-  readonly threads: number | null;
-  readonly batching: BatchingOptions;
+  /** What holds for every model that says nothing itself. */
+  readonly settings: ModelSettings;
 }
 
 /** @throws USAGE */
@@ -73,9 +80,9 @@ export function compileOptions(options: ServeOptions): ServeSettings {
   const models = options.models ?? [];
   const names = new Set<string>();
   for (const { name } of models) {
-    if (!isModelName(name)) {
+    if (!isServedName(name)) {
       throw fail('USAGE', {
-        problem: `"${name}" cannot be the name of a model: use lower-case letters, digits and . _ - between them`,
+        problem: `"${name}" cannot be the name of a model: use letters, digits and . _ - between them`,
       });
     }
     if (names.has(name)) throw fail('USAGE', { problem: `the model "${name}" is given twice` });
@@ -92,13 +99,19 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     grpcPort: options.grpcPort === null ? null : port(options.grpcPort ?? 8500, 'grpcPort'),
     adminPort: port(options.adminPort ?? 8502, 'adminPort'),
     adminHost: options.adminHost ?? '127.0.0.1',
-    threads: options.threads === undefined ? null : whole(options.threads, 'threads'),
-    runners: whole(options.runners ?? 1, 'runners'),
-    batching: options.batching ?? {},
+    settings: {
+      ...(options.batching === undefined ? {} : { batching: options.batching }),
+      ...(options.threads === undefined ? {} : { session: { threads: whole(options.threads, 'threads') } }),
+      ...(options.runners === undefined ? {} : { instances: whole(options.runners, 'runners') }),
+    },
+    modelControl: controlMode(options),
+    loadModels: options.loadModels ?? [],
+    modelRoots: options.modelRoots ?? [],
     maxBodyBytes: whole(options.maxBodyBytes ?? LIMITS.maxBodyBytes, 'maxBodyBytes'),
     maxConnections: whole(options.maxConnections ?? 10_000, 'maxConnections'),
     pollIntervalMs: whole(options.pollIntervalMs ?? 1000, 'pollIntervalMs'),
-    settleMs: options.settleMs ?? 1000,
+    // Who asks for a model to be loaded says that it is there.
+    settleMs: options.modelControl === 'explicit' ? 0 : (options.settleMs ?? 1000),
     requestTimeoutMs: whole(options.requestTimeoutMs ?? 30_000, 'requestTimeoutMs'),
     headersTimeoutMs: whole(options.headersTimeoutMs ?? 10_000, 'headersTimeoutMs'),
     receiveTimeoutMs: whole(options.receiveTimeoutMs ?? 30_000, 'receiveTimeoutMs'),
@@ -106,6 +119,16 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     logger: options.logger,
     clock: options.clock ?? systemClock,
   });
+}
+
+function controlMode({ modelControl = 'poll', loadModels = [], modelRoots = [] }: ServeOptions): ControlMode {
+  if (!CONTROL_MODES.includes(modelControl)) {
+    throw fail('USAGE', { problem: `the model control "${modelControl}" is none of ${CONTROL_MODES.join(', ')}` });
+  }
+  if (modelControl !== 'explicit' && (loadModels.length > 0 || modelRoots.length > 0)) {
+    throw fail('USAGE', { problem: 'models to load and roots to load from are for the model control explicit' });
+  }
+  return modelControl;
 }
 
 function whole(value: number, name: string): number {

@@ -7,9 +7,13 @@ import { cpuPlan } from '@slipway/runtime';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
 import { Catalog } from './catalog/catalog.ts';
+import type { ModelControl } from './catalog/control.ts';
+import { Controller } from './catalog/controller.ts';
 import { pathSource } from './catalog/path-source.ts';
+import type { Source } from './catalog/source.ts';
 import { storeSource } from './catalog/store-source.ts';
 import { LoadedVersion } from './catalog/version.ts';
+import { Wishes } from './catalog/wishes.ts';
 import { GrpcListener } from './grpc/listener.ts';
 import { STATUS_CODE } from './grpc/status.ts';
 import type { Router } from './http/exchange.ts';
@@ -42,6 +46,8 @@ export interface RunningServer {
   readonly admin: Address;
   /** Resolves when what was found at the start is loaded or has failed; rejects with the reason when nothing was loaded. */
   readonly ready: Promise<void>;
+  /** What the protocols use to load and unload models. */
+  readonly control: ModelControl;
   status(): Promise<ServerStatus>;
   /** Stop accepting, answer what is under way, end the runners. Safe to call twice. */
   close(): Promise<void>;
@@ -55,7 +61,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const settings = compileOptions(options);
   const { clock, logger } = settings;
   const startedAt = clock.now();
-  const catalog = await openCatalog(settings);
+  const { catalog, control } = await openCatalog(settings);
   const http = new FrontStats();
   const grpcStats = new FrontStats();
   const unrouted = new UnroutedStats();
@@ -64,6 +70,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   };
   const gateway = new Gateway({
     models: catalog,
+    control,
     clock,
     timeoutMs: settings.requestTimeoutMs,
     onDefect,
@@ -185,36 +192,33 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     registry.clear();
     logger.info({ event: 'server.closed' }, 'closed');
   };
-  return { rest, grpc, admin, ready, status, close: () => (closing ??= close()) };
+  return { rest, grpc, admin, ready, control, status, close: () => (closing ??= close()) };
 }
 
-async function openCatalog(settings: ServeSettings): Promise<Catalog> {
-  const { clock, logger } = settings;
-  const sources = await Promise.all(
-    settings.models.map(({ name, path }) => pathSource(name, path, settings.settleMs, () => clock.wall())),
-  );
+async function openCatalog(settings: ServeSettings): Promise<{ catalog: Catalog; control: ModelControl }> {
+  const { clock, logger, modelControl: mode } = settings;
+  const open = ({ name, path }: { readonly name: string; readonly path: string }): Promise<Source> =>
+    pathSource(name, path, settings.settleMs, () => clock.wall());
+  const sources = await Promise.all(settings.models.map(open));
   if (settings.store !== null) sources.push(storeSource(settings.store));
-  return new Catalog({
+  // What is named one by one is asked for by that.
+  const wishes = new Wishes(mode, [...settings.models.map(({ name }) => name), ...settings.loadModels]);
+  const catalog = new Catalog({
     sources,
-    load: (candidate, models, onFailed) => {
-      const plan = cpuPlan({
-        models: models * settings.runners,
-        ...(settings.threads === null ? {} : { threads: settings.threads }),
-      });
-      return LoadedVersion.open(candidate, {
-        threads: plan.threads,
-        runners: settings.runners,
-        batching: settings.batching,
-        clock,
-        logger,
-        onFailed,
-      });
+    load: ({ candidate, settings: ofModel, models, onFailed }) => {
+      const plan = cpuPlan({ models: models * (ofModel.instances ?? 1) });
+      return LoadedVersion.open(candidate, { settings: ofModel, threads: plan.threads, clock, logger, onFailed });
     },
+    mode,
+    wishes,
+    settings: settings.settings,
     pollIntervalMs: settings.pollIntervalMs,
     drainTimeoutMs: settings.requestTimeoutMs,
     clock,
     logger,
   });
+  const allowed = mode === 'explicit';
+  return { catalog, control: new Controller({ catalog, wishes, allowed, roots: settings.modelRoots, open }) };
 }
 
 function addressOf(host: string, { port }: AddressInfo): Address {

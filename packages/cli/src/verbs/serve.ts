@@ -12,6 +12,7 @@ import {
   port,
   portOrNone,
   text,
+  texts,
   type Verb,
   whole,
   withDefault,
@@ -29,6 +30,22 @@ export const serve: Verb = defineVerb({
   arguments: {},
   options: {
     model: shared.model,
+    modelControl: withDefault(
+      choice(
+        ['poll', 'explicit', 'none'],
+        'Who decides which models are served: the sources, looked at again and again; clients, over the network; or the sources as they are at the start.',
+      ),
+      'poll',
+    ),
+    loadModel: texts(
+      'name',
+      'With --model-control explicit: load this model of the store at the start; * for all. Repeatable.',
+    ),
+    modelRoot: texts(
+      'directory',
+      'With --model-control explicit: clients may load from paths below this directory. Repeatable.',
+      'directory',
+    ),
     port: withDefault(port('Port for requests over HTTP; 0 picks a free one.'), '8501'),
     grpcPort: withDefault(portOrNone('Port for requests over gRPC; 0 picks a free one.'), '8500'),
     host: withDefault(text('address', 'Address to listen on; 0.0.0.0 for every interface.'), '127.0.0.1'),
@@ -69,6 +86,9 @@ export const serve: Verb = defineVerb({
       host: given.host,
       adminPort: given.adminPort,
       adminHost: given.adminHost,
+      modelControl: given.modelControl,
+      loadModels: given.loadModel,
+      modelRoots: given.modelRoot.map((directory) => path.resolve(context.cwd, directory)),
       ...present({
         threads: given.threads,
         runners: given.runners,

@@ -2,20 +2,37 @@
  * Which versions are served: looks at the sources, loads what is new, and drops what is replaced only after its
  * successor answers. So a reload fails no request, and a bad version replaces nothing.
  *
- * Wanted are, per model, the newest version that can be loaded and every version a label points at. When a
- * source shows no version any more, the last one stays: an empty directory is more often a mistake than a wish.
+ * Every model is reconciled by itself, from three things: what its source shows, what was asked for (`Wishes`), and what is
+ * loaded. Nothing is done outside of that: a control call changes a wish and reconciles. When a source shows no version of
+ * a model any more, the last one stays: an empty directory is more often a mistake than a wish.
  */
-import { asSlipwayError, type Clock, fail, type Logger, type SlipwayError } from '@slipway/core';
+import { asSlipwayError, canonicalJson, type Clock, fail, type Logger, type SlipwayError } from '@slipway/core';
 import type { Models, Selector, VersionStatus } from '../protocols/gateway.ts';
+import type { ControlMode } from './control.ts';
 import { type Failure, Model, type Move, reasonOf } from './model.ts';
 import { planVersions } from './plan.ts';
-import type { Candidate, Source } from './source.ts';
+import { loadedWith, mergeSettings, type ModelSettings } from './settings.ts';
+import type { Candidate, ListedModel, Source } from './source.ts';
 import type { LoadedVersion } from './version.ts';
 import { type LoadOptions } from './version.ts';
+import { SourceWatch } from './watch.ts';
+import type { Wishes } from './wishes.ts';
+
+export interface LoadRequest {
+  readonly candidate: Candidate;
+  readonly settings: ModelSettings;
+  /** Models that share the machine. */
+  readonly models: number;
+  readonly onFailed: LoadOptions['onFailed'];
+}
 
 export interface CatalogOptions {
   readonly sources: readonly Source[];
-  readonly load: (candidate: Candidate, models: number, onFailed: LoadOptions['onFailed']) => Promise<LoadedVersion>;
+  readonly load: (request: LoadRequest) => Promise<LoadedVersion>;
+  readonly mode: ControlMode;
+  readonly wishes: Wishes;
+  /** What holds for every model that says nothing itself. */
+  readonly settings: ModelSettings;
   readonly pollIntervalMs: number;
   /** How long a replaced version may take to finish its requests, milliseconds. */
   readonly drainTimeoutMs: number;
@@ -25,13 +42,18 @@ export interface CatalogOptions {
 
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 60_000;
+/** Why a version is gone that an operator unloaded. */
+const UNLOADED = 'unloaded';
 
 export class Catalog implements Models {
   readonly #options: CatalogOptions;
   readonly #models = new Map<string, Model>();
+  #watches: SourceWatch[];
   /** The source a name was first seen in: one name, one source. */
-  readonly #owners = new Map<string, Source>();
-  readonly #work = new Set<Promise<void>>();
+  readonly #owners = new Map<string, SourceWatch>();
+  readonly #work = new Map<Promise<void>, string>();
+  /** What each loaded version was made of: its files and its settings. */
+  readonly #identities = new WeakMap<LoadedVersion, string>();
   /** Said once, not at every poll. */
   readonly #told = new Set<string>();
   /** Models that have only versions whose files still change. */
@@ -44,19 +66,20 @@ export class Catalog implements Models {
 
   constructor(options: CatalogOptions) {
     this.#options = options;
+    this.#watches = options.sources.map((source) => this.#watch(source));
   }
 
   /** Resolves when everything found at the start is loaded or has failed. */
   async start(): Promise<void> {
-    await this.#scan();
-    await this.#settled();
+    await this.refresh();
+    await this.settled();
     // Versions that were still being copied a moment ago get their chance before anyone is told we are ready.
     while (this.#copying.size > 0 && !this.#closing) {
       await new Promise<void>((resolve) => {
         this.#options.clock.after(Math.min(100, this.#options.pollIntervalMs), resolve);
       });
-      await this.#scan();
-      await this.#settled();
+      await this.refresh();
+      await this.settled();
     }
     this.#settledOnce = true;
     this.#schedule();
@@ -66,7 +89,11 @@ export class Catalog implements Models {
   get startFailure(): SlipwayError | null {
     const models = [...this.#models.values()];
     if (models.some(({ ready }) => ready.size > 0)) return null;
-    return models.flatMap(({ failed }) => [...failed.values()])[0]?.error ?? null;
+    return (
+      models.flatMap(({ failed, problem }) =>
+        [...failed.values()].map(({ error }) => error).concat(problem ?? []),
+      )[0] ?? null
+    );
   }
 
   /** Not ready any more, and nothing new is loaded; requests are still answered. */
@@ -80,7 +107,7 @@ export class Catalog implements Models {
     const error = fail('DRAINING', {});
     const open = [...this.#models.values()].flatMap((model) => [...model.open()]);
     await Promise.all(open.map((loaded) => loaded.close(this.#options.clock, graceMs, error)));
-    await this.#settled();
+    await this.settled();
   }
 
   get ready(): boolean {
@@ -91,6 +118,17 @@ export class Catalog implements Models {
 
   get models(): ReadonlyMap<string, Model> {
     return this.#models;
+  }
+
+  /** Every model that a source shows or that is served, whether or not anybody asked for it. */
+  known(): readonly string[] {
+    const listed = this.#watches.flatMap(({ listing }) => [...(listing?.models.keys() ?? [])]);
+    return [...new Set([...this.#models.keys(), ...listed])].sort();
+  }
+
+  /** What the source of a model shows of it; null when none does. */
+  listed(model: string): ListedModel | null {
+    return this.#owner(model)?.listing?.models.get(model) ?? null;
   }
 
   names(): readonly string[] {
@@ -121,41 +159,79 @@ export class Catalog implements Models {
     throw fail('MODEL_NOT_FOUND', { model: name.slice(0, 200) });
   }
 
-  /** No load or drain is under way, also none that a finished one gave rise to. */
-  async #settled(): Promise<void> {
-    while (this.#work.size > 0) await Promise.all(this.#work);
+  /** No load or drain is under way, of this model or of any, also none that a finished one gave rise to. */
+  async settled(model?: string): Promise<void> {
+    for (;;) {
+      const work = [...this.#work].filter(([, of]) => model === undefined || of === model).map(([promise]) => promise);
+      if (work.length === 0) return;
+      await Promise.all(work);
+    }
+  }
+
+  /** Puts a source before all others. */
+  addSource(source: Source): SourceWatch {
+    const watch = this.#watch(source);
+    this.#watches.unshift(watch);
+    return watch;
+  }
+
+  /** Serve `name` from this source from now on. */
+  own(name: string, watch: SourceWatch): void {
+    this.#owners.set(name, watch);
+  }
+
+  removeSource(watch: SourceWatch): void {
+    this.#watches = this.#watches.filter((other) => other !== watch);
+  }
+
+  #watch(source: Source): SourceWatch {
+    return new SourceWatch(source, (message) => this.#tell(message));
+  }
+
+  /** Look at the sources now, and begin what follows from what they show. */
+  async refresh(watches: readonly SourceWatch[] = this.#watches): Promise<void> {
+    await Promise.all(watches.map((watch) => watch.refresh()));
+    this.reconcile();
   }
 
   #schedule(): void {
     if (this.#closing) return;
-    this.#cancelPoll = this.#options.clock.after(this.#options.pollIntervalMs, () => {
-      void this.#scan().finally(() => this.#schedule());
+    const { clock, pollIntervalMs, mode } = this.#options;
+    this.#cancelPoll = clock.after(pollIntervalMs, () => {
+      // A source that takes long holds up nobody else: each is reconciled when it has answered.
+      if (mode === 'poll') for (const watch of this.#watches) void watch.refresh().then(() => this.reconcile());
+      else this.reconcile();
+      this.#schedule();
     });
   }
 
-  async #scan(): Promise<void> {
-    const listings = await Promise.all(
-      this.#options.sources.map(async (source) => {
-        try {
-          return { source, listing: await source.scan() };
-        } catch (error) {
-          this.#tell(`${source.description}: ${asSlipwayError(error).message}`);
-          return null;
-        }
-      }),
-    );
+  /** Which source a name is served from: the one it is served from already, as long as that one shows it, or the first. */
+  #owner(name: string): SourceWatch | null {
+    const shows = (watch: SourceWatch): boolean => watch.listing?.models.has(name) === true;
+    const current = this.#owners.get(name);
+    const first = this.#watches.find(shows) ?? null;
+    if (current === undefined || !this.#watches.includes(current) || !shows(current)) return first;
+    return current;
+  }
+
+  /** Begin what follows, model by model, from what the sources showed last and what is asked for. */
+  reconcile(): void {
     if (this.#closing) return;
-    for (const scanned of listings) {
-      if (scanned === null) continue;
-      const { source, listing } = scanned;
-      for (const warning of listing.warnings) this.#tell(warning);
-      for (const [name, candidates] of listing.models) {
-        const owner = this.#owners.get(name) ?? source;
+    for (const watch of this.#watches) {
+      for (const [name, listed] of watch.listing?.models ?? []) {
+        const owner = this.#owner(name) ?? watch;
+        if (owner !== watch) {
+          this.#tell(
+            `${watch.source.description} has a model "${name}" too; it is served from ${owner.source.description}`,
+          );
+          continue;
+        }
         this.#owners.set(name, owner);
-        if (owner === source) this.#reconcile(name, candidates);
-        else this.#tell(`${source.description} has a model "${name}" too; it is served from ${owner.description}`);
+        if (this.#options.wishes.wants(name)) this.#reconcile(name, listed);
+        else this.#unload(name);
       }
     }
+    for (const name of this.#models.keys()) if (!this.#options.wishes.wants(name)) this.#unload(name);
   }
 
   #tell(message: string): void {
@@ -165,76 +241,141 @@ export class Catalog implements Models {
     this.#options.logger.warn({ event: 'source.problem' }, message);
   }
 
-  #reconcile(name: string, candidates: readonly Candidate[]): void {
+  /** What a model is served with, whatever its release asks on top of that. */
+  settingsOf(name: string, listed: ListedModel): ModelSettings {
+    return mergeSettings(this.#options.settings, listed.settings, this.#options.wishes.settings(name));
+  }
+
+  #reconcile(name: string, listed: ListedModel): void {
     let model = this.#models.get(name);
     if (model === undefined) {
       model = new Model(name, (version, move) => this.#log(name, version, move));
       this.#models.set(name, model);
     }
-    model.labels = new Map(candidates.flatMap(({ labels, version }) => labels.map((label) => [label, version])));
+    model.problem = listed.problem ?? null;
+    if (listed.problem !== undefined) {
+      this.#tell(`${name}: ${listed.problem.message}`);
+      return;
+    }
+    const { candidates } = listed;
+    const settings = this.settingsOf(name, listed);
+    model.wantedLabels = new Map([
+      ...candidates.flatMap(({ labels, version }) => labels.map((label): [string, number] => [label, version])),
+      ...Object.entries(settings.labels ?? {}),
+      ...this.#options.wishes.labels(name),
+    ]);
+    const labelled = new Set([...model.wantedLabels.values(), ...model.labels.values()]);
     const now = this.#options.clock.now();
     const byVersion = new Map(candidates.map((candidate) => [candidate.version, candidate]));
     const plan = planVersions(
-      candidates.map((candidate) => ({
-        version: candidate.version,
-        state: model.state(candidate.version),
-        loadable: candidate.complete && mayTry(model.failed.get(candidate.version), candidate, now),
-        pinned: candidate.pinned,
-      })),
+      candidates.map((candidate) => {
+        const { version, complete } = candidate;
+        const identity = identityOf(candidate, settings);
+        const loadable = complete && mayTry(model.failed.get(version), identity, now);
+        const loaded = model.ready.get(version);
+        const changed = loaded !== undefined && this.#identities.get(loaded) !== identity;
+        if (loaded !== undefined && !changed) model.forgive(version);
+        return {
+          version,
+          state: model.state(version),
+          loadable,
+          pinned: candidate.pinned || labelled.has(version),
+          stale: changed && loadable && !model.loading.has(version),
+        };
+      }),
       model.ready.keys(),
+      { policy: settings.versionPolicy ?? { latest: 1 }, dropFirst: false },
     );
-    for (const version of plan.load) this.#track(this.#load(model, byVersion.get(version) as Candidate));
-    for (const version of plan.drain) this.#track(this.#drain(model, model.ready.get(version) as LoadedVersion));
+    for (const version of plan.load) {
+      this.#track(name, this.#load(model, byVersion.get(version) as Candidate, settings));
+    }
+    for (const version of plan.drain) {
+      this.#track(name, this.#drain(model, model.ready.get(version) as LoadedVersion, null));
+    }
     const settled = model.ready.size > 0 || model.loading.size > 0 || model.failed.size > 0;
     if (settled || candidates.every(({ complete }) => complete)) this.#copying.delete(name);
     else this.#copying.add(name);
   }
 
-  async #load(model: Model, candidate: Candidate): Promise<void> {
-    const { version, fingerprint } = candidate;
+  /** Try again now what failed, and begin what follows from the wishes. */
+  retry(name: string): void {
+    const model = this.#models.get(name);
+    for (const version of model?.failed.keys() ?? []) model?.forgive(version);
+    this.reconcile();
+  }
+
+  #unload(name: string): void {
+    const model = this.#models.get(name);
+    if (model === undefined) return;
+    this.#copying.delete(name);
+    model.problem = null;
+    for (const loaded of model.ready.values()) this.#track(name, this.#drain(model, loaded, UNLOADED));
+  }
+
+  /** Begin to unload a model that is not wished for any more, and forget why it could not be loaded. */
+  unload(name: string): void {
+    const model = this.#models.get(name);
+    for (const version of model?.failed.keys() ?? []) {
+      if (model?.state(version) === 'failed') model.move(version, { to: 'gone', loaded: null, reason: UNLOADED });
+    }
+    this.reconcile();
+  }
+
+  async #load(model: Model, candidate: Candidate, settings: ModelSettings): Promise<void> {
+    const { version } = candidate;
+    const identity = identityOf(candidate, settings);
     const attempts = (model.failed.get(version)?.attempts ?? 0) + 1;
-    model.move(version, { to: 'loading', candidate });
-    const failed = (error: SlipwayError): void => {
+    model.move(version, { to: 'loading' });
+    const failed = (error: SlipwayError, lost: boolean): void => {
       const delay = Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** (attempts - 1));
       this.loads.failed++;
-      model.move(version, {
-        to: 'failed',
-        failure: { fingerprint, error, attempts, retryAt: this.#options.clock.now() + delay },
-      });
+      const retryAt = this.#options.clock.now() + delay;
+      model.move(version, { to: 'failed', failure: { identity, error, attempts, retryAt }, lost });
     };
     try {
-      const loaded: LoadedVersion = await this.#options.load(candidate, Math.max(1, this.#models.size), (error) => {
-        const current = model.ready.get(version);
-        if (current === undefined) return;
-        failed(error);
-        void current.close(
-          this.#options.clock,
-          0,
-          fail('MODEL_UNAVAILABLE', { model: model.name, problem: reasonOf(error) }),
-        );
+      const loaded: LoadedVersion = await this.#options.load({
+        candidate,
+        settings,
+        models: Math.max(1, this.#models.size),
+        onFailed: (error) => {
+          if (model.ready.get(version) !== loaded) return;
+          failed(error, true);
+          void loaded.close(
+            this.#options.clock,
+            0,
+            fail('MODEL_UNAVAILABLE', { model: model.name, problem: reasonOf(error) }),
+          );
+        },
       });
       this.loads.ok++;
       this.loads.seconds += loaded.loadSeconds;
-      if (this.#closing) {
+      if (this.#closing || !this.#options.wishes.wants(model.name)) {
+        model.move(version, { to: 'gone', loaded: null, reason: UNLOADED });
         await loaded.close(this.#options.clock, 0, fail('DRAINING', {}));
         return;
       }
+      const replaced = model.ready.get(version);
+      this.#identities.set(loaded, identity);
       model.move(version, { to: 'ready', loaded });
+      if (replaced !== undefined) this.#track(model.name, this.#drain(model, replaced, null));
     } catch (error) {
-      failed(asSlipwayError(error));
+      failed(asSlipwayError(error), false);
     }
     // What it replaces goes now, and what replaces it when it failed comes now, not at the next poll.
-    if (!this.#closing) await this.#scan();
+    this.reconcile();
   }
 
-  async #drain(model: Model, loaded: LoadedVersion): Promise<void> {
-    model.move(loaded.version, { to: 'draining', loaded });
+  /** @param reason why it is gone, for who asks; null when another took its place */
+  async #drain(model: Model, loaded: LoadedVersion, reason: string | null): Promise<void> {
+    const { version } = loaded;
+    model.move(version, { to: 'draining', loaded });
     await loaded.close(this.#options.clock, this.#options.drainTimeoutMs, fail('DRAINING', {}));
-    model.move(loaded.version, { to: 'gone' });
+    model.move(version, { to: 'gone', loaded, reason });
+    this.reconcile();
   }
 
-  #track(work: Promise<void>): void {
-    this.#work.add(work);
+  #track(model: string, work: Promise<void>): void {
+    this.#work.set(work, model);
     void work.finally(() => this.#work.delete(work));
   }
 
@@ -251,7 +392,12 @@ export class Catalog implements Models {
   }
 }
 
-/** Failed versions wait longer each time, unless their files changed. */
-function mayTry(failure: Failure | undefined, candidate: Candidate, now: number): boolean {
-  return failure === undefined || failure.fingerprint !== candidate.fingerprint || now >= failure.retryAt;
+/** Of what is loaded: the files, and the settings that a loaded version cannot change. */
+function identityOf({ fingerprint }: Candidate, settings: ModelSettings): string {
+  return `${fingerprint}\n${canonicalJson(loadedWith(settings))}`;
+}
+
+/** Failed versions wait longer each time, unless their files or settings changed. */
+function mayTry(failure: Failure | undefined, identity: string, now: number): boolean {
+  return failure === undefined || failure.identity !== identity || now >= failure.retryAt;
 }

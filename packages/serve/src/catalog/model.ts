@@ -1,15 +1,19 @@
 /**
  * A model and its versions. The state of a version is which of the maps it is in, and `move` is the only thing that
  * changes that: loading → ready → draining → gone, or from anywhere to failed and from there to loading again.
+ *
+ * A version that is ready may be loading a second time, or have failed to, because its files or settings changed: it is
+ * ready all the while, and what serves is replaced when the new one is ready.
  */
 import { fail, type SlipwayError, type VersionState } from '@slipway/core';
 import path from 'node:path';
 import type { Selector, VersionStatus } from '../protocols/gateway.ts';
-import type { Candidate } from './source.ts';
+import { bindLabels } from './labels.ts';
 import type { LoadedVersion } from './version.ts';
 
 export interface Failure {
-  readonly fingerprint: string;
+  /** Of what was tried: files and settings. */
+  readonly identity: string;
   readonly error: SlipwayError;
   readonly attempts: number;
   /** On the clock. */
@@ -23,21 +27,27 @@ export function reasonOf({ message, params }: SlipwayError): string {
 }
 
 export type Move =
-  | { readonly to: 'loading'; readonly candidate: Candidate }
+  | { readonly to: 'loading' }
   | { readonly to: 'ready'; readonly loaded: LoadedVersion }
   | { readonly to: 'draining'; readonly loaded: LoadedVersion }
-  | { readonly to: 'failed'; readonly failure: Failure }
-  | { readonly to: 'gone' };
+  /** `lost`: it was ready, and its runners are gone for good. */
+  | { readonly to: 'failed'; readonly failure: Failure; readonly lost: boolean }
+  /** `reason`: why, for as long as anybody may ask; null when it is nobody's business any more. */
+  | { readonly to: 'gone'; readonly loaded: LoadedVersion | null; readonly reason: string | null };
 
 export class Model {
   readonly name: string;
-  readonly #loading = new Map<number, Candidate>();
+  readonly #loading = new Set<number>();
   readonly #ready = new Map<number, LoadedVersion>();
-  readonly #draining = new Map<number, LoadedVersion>();
+  readonly #draining = new Set<LoadedVersion>();
   readonly #failed = new Map<number, Failure>();
+  readonly #gone = new Map<number, string>();
   readonly #onMove: (version: number, move: Move) => void;
   #latest: LoadedVersion | null = null;
-  labels: ReadonlyMap<string, number> = new Map();
+  #wantedLabels: ReadonlyMap<string, number> = new Map();
+  #labels: ReadonlyMap<string, number> = new Map();
+  /** Why its source cannot say what to serve; null when it can. */
+  problem: SlipwayError | null = null;
 
   constructor(name: string, onMove: (version: number, move: Move) => void) {
     this.name = name;
@@ -45,20 +55,44 @@ export class Model {
   }
 
   move(version: number, move: Move): void {
-    for (const map of [this.#loading, this.#ready, this.#draining, this.#failed]) map.delete(version);
-    if (move.to === 'loading') this.#loading.set(version, move.candidate);
-    else if (move.to === 'failed') this.#failed.set(version, move.failure);
-    else if (move.to === 'ready') this.#ready.set(version, move.loaded);
-    else if (move.to === 'draining') this.#draining.set(version, move.loaded);
+    if (move.to === 'draining') {
+      if (this.#ready.get(version) === move.loaded) this.#ready.delete(version);
+      this.#draining.add(move.loaded);
+    } else if (move.to === 'gone') {
+      // The same version may have been asked for again meanwhile; then it is not gone.
+      if (move.loaded !== null) this.#draining.delete(move.loaded);
+      else this.#forget(version);
+      if (move.reason !== null && this.state(version) === 'gone') this.#gone.set(version, move.reason);
+    } else {
+      this.#forget(version);
+      if (move.to === 'loading') this.#loading.add(version);
+      else if (move.to === 'ready') this.#ready.set(version, move.loaded);
+      else {
+        this.#failed.set(version, move.failure);
+        if (move.lost) this.#ready.delete(version);
+      }
+    }
     this.#latest = this.#ready.get(Math.max(...this.#ready.keys())) ?? null;
+    this.#bind();
     this.#onMove(version, move);
+  }
+
+  /** The failure does not matter any more: what is wanted is what is loaded. */
+  forgive(version: number): void {
+    this.#failed.delete(version);
+  }
+
+  #forget(version: number): void {
+    this.#loading.delete(version);
+    this.#failed.delete(version);
+    this.#gone.delete(version);
   }
 
   state(version: number): VersionState {
     if (this.#ready.has(version)) return 'ready';
     if (this.#loading.has(version)) return 'loading';
-    if (this.#draining.has(version)) return 'draining';
-    return this.#failed.has(version) ? 'failed' : 'gone';
+    if (this.#failed.has(version)) return 'failed';
+    return [...this.#draining].some((loaded) => loaded.version === version) ? 'draining' : 'gone';
   }
 
   get ready(): ReadonlyMap<number, LoadedVersion> {
@@ -67,13 +101,30 @@ export class Model {
   get failed(): ReadonlyMap<number, Failure> {
     return this.#failed;
   }
-  get loading(): ReadonlyMap<number, Candidate> {
+  get loading(): ReadonlySet<number> {
     return this.#loading;
   }
   /** Versions that hold a runner. */
   *open(): Generator<LoadedVersion> {
     yield* this.#ready.values();
-    yield* this.#draining.values();
+    yield* this.#draining;
+  }
+
+  /** Where each label points. */
+  get labels(): ReadonlyMap<string, number> {
+    return this.#labels;
+  }
+  /** Where each label should point as soon as it can. */
+  get wantedLabels(): ReadonlyMap<string, number> {
+    return this.#wantedLabels;
+  }
+  set wantedLabels(labels: ReadonlyMap<string, number>) {
+    this.#wantedLabels = labels;
+    this.#bind();
+  }
+
+  #bind(): void {
+    this.#labels = bindLabels(this.#wantedLabels, this.#labels, (version) => this.#ready.has(version));
   }
 
   /** @throws VERSION_NOT_FOUND, NOT_READY, MODEL_UNAVAILABLE */
@@ -90,17 +141,14 @@ export class Model {
   status(selector: Selector): VersionStatus[] {
     const versions = new Set([
       ...this.#ready.keys(),
-      ...this.#loading.keys(),
-      ...this.#draining.keys(),
+      ...this.#loading,
+      ...[...this.#draining].map(({ version }) => version),
       ...this.#failed.keys(),
+      ...this.#gone.keys(),
     ]);
     const all = [...versions]
       .sort((a, b) => b - a)
-      .map((version) => ({
-        version,
-        state: this.state(version),
-        reason: this.#reason(version),
-      }));
+      .map((version) => ({ version, state: this.state(version), reason: this.#reason(version) }));
     if (selector.kind === 'latest') return all;
     const wanted = this.#versionOf(selector);
     const found = all.filter(({ version }) => version === wanted);
@@ -110,7 +158,7 @@ export class Model {
 
   #versionOf(selector: Exclude<Selector, { kind: 'latest' }>): number {
     if (selector.kind === 'version') return selector.version;
-    const version = this.labels.get(selector.label);
+    const version = this.#labels.get(selector.label);
     if (version !== undefined) return version;
     throw fail('VERSION_NOT_FOUND', { model: this.name, version: `"${selector.label}"` });
   }
@@ -118,14 +166,18 @@ export class Model {
   #notReady(version: number | null): never {
     const failure = version === null ? [...this.#failed.values()].at(-1) : this.#failed.get(version);
     const loading = version === null ? this.#loading.size > 0 : this.#loading.has(version);
-    if (failure !== undefined && !loading) {
-      throw fail('MODEL_UNAVAILABLE', { model: this.name, problem: reasonOf(failure.error) });
+    const error = failure?.error ?? this.problem;
+    if (error !== null && !loading) {
+      throw fail('MODEL_UNAVAILABLE', { model: this.name, problem: reasonOf(error) });
     }
-    throw fail('NOT_READY', { model: this.name, state: loading ? 'loading' : 'not there yet' });
+    const state = loading ? 'loading' : ([...this.#gone.values()][0] ?? 'not there yet');
+    throw fail('NOT_READY', { model: this.name, state });
   }
 
   #reason(version: number): string | null {
     const failure = this.#failed.get(version);
-    return failure === undefined ? null : reasonOf(failure.error);
+    if (failure === undefined) return this.#ready.has(version) ? null : (this.#gone.get(version) ?? null);
+    const reason = reasonOf(failure.error);
+    return this.#ready.has(version) ? `the one loaded before serves on; the new one failed: ${reason}` : reason;
   }
 }

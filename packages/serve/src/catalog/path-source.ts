@@ -52,7 +52,7 @@ function fixedSource(name: string, at: string, locate: Locate, digest: Digest | 
     pinned: false,
     locate,
   };
-  const listing = { models: new Map([[name, [candidate]]]), warnings: [] };
+  const listing = { models: new Map([[name, { candidates: [candidate] }]]), warnings: [] };
   return { description: at, scan: () => Promise.resolve(listing) };
 }
 
@@ -97,7 +97,7 @@ async function scanVersions(
       locate: () => locateVersion(at),
     });
   }
-  return { models: new Map([[model, candidates]]), warnings };
+  return { models: new Map([[model, { candidates }]]), warnings };
 }
 
 /** Sizes and change times of all files below; null when the directory is gone. */

@@ -1,11 +1,15 @@
 /**
  * What to do about one model, given what its source shows. Pure, so that every case has a test.
  *
- * From the newest version down: one that is ready ends the search; one that loads, or may be tried (again), is awaited, and
- * whatever older version is ready stays until it answers; one that failed is passed over for the next older. Only
- * when a wanted version is ready do the others go. Versions with a label are wanted beside the newest.
+ * From the newest version down, as many as the policy asks for: one that is ready takes a place; one that loads, or may be tried
+ * (again), is awaited, and whatever older version is ready stays until it answers; one that failed is passed over for the next
+ * older. Only when a wanted version is ready do the others go. Versions with a label are wanted beside those of the policy.
+ *
+ * That order (load, then drop) keeps the model available and holds two versions in memory for a while. With `dropFirst` it is
+ * the other way round: nothing is loaded until everything that will not stay is gone.
  */
 import type { VersionState } from '@slipway/core';
+import type { VersionPolicy } from './settings.ts';
 
 export interface PlannedVersion {
   readonly version: number;
@@ -13,36 +17,55 @@ export interface PlannedVersion {
   /** Its files are all there, and if it failed, its time has come again. */
   readonly loadable: boolean;
   readonly pinned: boolean;
+  /** It is ready, and its files or settings have changed since, and can be loaded. */
+  readonly stale?: boolean;
 }
 
 export interface Plan {
+  /** Also versions that are ready, to replace what is loaded by what is there now. */
   readonly load: readonly number[];
   readonly drain: readonly number[];
 }
+
+export interface PlanRules {
+  readonly policy: VersionPolicy;
+  readonly dropFirst: boolean;
+}
+
+export const DEFAULT_RULES: PlanRules = { policy: { latest: 1 }, dropFirst: false };
 
 /**
  * @param listed what the source shows
  * @param ready versions that are served now, listed or not
  */
-export function planVersions(listed: readonly PlannedVersion[], ready: Iterable<number>): Plan {
+export function planVersions(
+  listed: readonly PlannedVersion[],
+  ready: Iterable<number>,
+  { policy, dropFirst }: PlanRules = DEFAULT_RULES,
+): Plan {
+  const places = 'latest' in policy ? policy.latest : Infinity;
+  const inPolicy = (version: number): boolean => !('specific' in policy) || policy.specific.includes(version);
   const load: number[] = [];
   const keep = new Set<number>();
-  /** A version in line for "newest" was found ready, or is on its way. */
-  let found = false;
-  let awaited = false;
-  for (const { version, state, loadable, pinned } of [...listed].sort((a, b) => b.version - a.version)) {
-    const candidate = !found;
+  let found = 0;
+  let awaited = 0;
+  for (const { version, state, loadable, pinned, stale } of [...listed].sort((a, b) => b.version - a.version)) {
+    const candidate = inPolicy(version) && found < places && !(dropFirst && found + awaited >= places);
     if (!candidate && !pinned) continue;
     if (state === 'ready') {
-      keep.add(version);
-      if (candidate) found = true;
+      if (stale === true) load.push(version);
+      if (stale !== true || !dropFirst) keep.add(version);
+      if (candidate) found++;
     } else if (state === 'loading') {
-      if (candidate) awaited = true;
-    } else if (loadable && state !== 'draining' && (pinned || !awaited)) {
+      if (candidate) awaited++;
+    } else if (loadable && (pinned || found + awaited < places)) {
       load.push(version);
-      if (candidate) awaited = true;
+      if (candidate) awaited++;
     }
   }
-  const drain = found ? [...ready].filter((version) => !keep.has(version)) : [];
-  return { load, drain };
+  const others = [...ready].filter((version) => !keep.has(version));
+  if (!dropFirst) return { load, drain: found > 0 ? others : [] };
+  const dropping = load.length > 0 || found > 0 ? others : [];
+  const waiting = dropping.length > 0 || listed.some(({ state }) => state === 'draining');
+  return { load: waiting ? [] : load, drain: dropping };
 }

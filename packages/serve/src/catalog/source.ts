@@ -1,7 +1,8 @@
 /**
  * Where versions come from. A source only says what is there now; the catalog decides what to load and what to drop.
  */
-import type { Digest, ServingHints } from '@slipway/core';
+import type { Digest, ServingHints, SlipwayError } from '@slipway/core';
+import type { ModelSettings } from './settings.ts';
 
 /** A version that could be loaded. */
 export interface Candidate {
@@ -27,9 +28,17 @@ export interface Located {
   readonly classes?: readonly string[] | undefined;
 }
 
-interface Listing {
-  /** Every model of the source, also one without versions (yet). */
-  readonly models: ReadonlyMap<string, readonly Candidate[]>;
+export interface ListedModel {
+  /** Empty when there are none (yet). */
+  readonly candidates: readonly Candidate[];
+  /** What the files of the model say about serving it. */
+  readonly settings?: ModelSettings;
+  /** Why nothing of it can be loaded, whatever the versions: its configuration is wrong. What is loaded stays. */
+  readonly problem?: SlipwayError;
+}
+
+export interface Listing {
+  readonly models: ReadonlyMap<string, ListedModel>;
   /** What was found and is not used, and why. */
   readonly warnings: readonly string[];
 }

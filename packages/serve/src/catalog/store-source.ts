@@ -1,6 +1,6 @@
 /** Releases of a store: the newest of every name, and those an alias points at. */
 import type { Store } from '@slipway/core';
-import type { Candidate, Source } from './source.ts';
+import type { Candidate, ListedModel, Source } from './source.ts';
 
 export function storeSource(store: Pick<Store, 'directory' | 'list' | 'checkout'>): Source {
   return {
@@ -26,7 +26,8 @@ export function storeSource(store: Pick<Store, 'directory' | 'list' | 'checkout'
           }),
         });
       }
-      return { models, warnings: [] };
+      const listed = [...models].map(([name, candidates]): [string, ListedModel] => [name, { candidates }]);
+      return { models: new Map(listed), warnings: [] };
     },
   };
 }

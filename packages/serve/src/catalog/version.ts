@@ -5,18 +5,18 @@
  */
 import { asSlipwayError, type Clock, type Digest, type Logger, type Signature, type SlipwayError } from '@slipway/core';
 import { type Runner, type RunnerExit, type SupervisedState, type Supervisor, superviseRunner } from '@slipway/runtime';
-import type { BatchingOptions } from '../options.ts';
 import type { ServedVersion } from '../protocols/gateway.ts';
-import { DEFAULT_POLICY } from '../schedule/policy.ts';
 import { Scheduler } from '../schedule/scheduler.ts';
 import { VersionStats } from '../telemetry/stats.ts';
+import { policyOf } from './policy.ts';
+import { mergeSettings, type ModelSettings, settingsOfHints } from './settings.ts';
 import type { Candidate } from './source.ts';
 
 export interface LoadOptions {
+  /** Wins over what the release asks. */
+  readonly settings: ModelSettings;
+  /** Threads of a runner where nobody says. */
   readonly threads: number;
-  readonly runners: number;
-  /** What the server was told; it wins over what the model asks. */
-  readonly batching: BatchingOptions;
   readonly clock: Clock;
   readonly logger: Logger;
   /** All runners are gone for good. */
@@ -69,6 +69,7 @@ export class LoadedVersion implements ServedVersion {
     const startedAt = clock.now();
     const label = `${candidate.model}:${candidate.version}`;
     const { path, serving, classes = null } = await candidate.locate();
+    const settings = mergeSettings(settingsOfHints(serving), options.settings);
     const stats = new VersionStats();
     const restarts = new Map<RestartReason, number>();
     const ready = new Set<Runner>();
@@ -97,9 +98,9 @@ export class LoadedVersion implements ServedVersion {
         if (state.kind === 'failed' && scheduler !== null && ready.size === 0) options.onFailed(state.error);
       };
     };
-    const supervisors = Array.from({ length: options.runners }, () =>
+    const supervisors = Array.from({ length: settings.instances ?? 1 }, () =>
       superviseRunner(
-        { model: label, path, session: { threads: serving.threads ?? options.threads }, logger },
+        { model: label, path, session: { threads: settings.session?.threads ?? options.threads }, logger },
         { onEvent: follow(), clock, giveUpAfter: 6 },
       ),
     );
@@ -109,15 +110,7 @@ export class LoadedVersion implements ServedVersion {
       scheduler = new Scheduler({
         model: candidate.model,
         signature: first.signature,
-        policy: {
-          ...DEFAULT_POLICY,
-          ...definedOnly({
-            maxBatchSize: serving.maxBatchSize,
-            latencyBudgetMs: serving.latencyBudgetMs,
-            maxQueueRows: serving.maxQueueRows,
-          }),
-          ...options.batching,
-        },
+        policy: policyOf(settings),
         clock,
         defer: setImmediate,
         observer: { batch: (rows) => stats.batch.observe(rows) },
@@ -147,10 +140,4 @@ export class LoadedVersion implements ServedVersion {
     this.scheduler.abort(error);
     await Promise.all(this.#supervisors.map((supervisor) => supervisor.stop()));
   }
-}
-
-function definedOnly(
-  options: Record<keyof Omit<BatchingOptions, 'maxQueueBytes'>, number | undefined>,
-): BatchingOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

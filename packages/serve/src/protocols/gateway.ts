@@ -11,6 +11,7 @@ import {
   type Tensors,
   type VersionState,
 } from '@slipway/core';
+import type { ModelControl } from '../catalog/control.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { type ErrorAnswer, errorAnswer } from '../http/errors.ts';
 import { JsonReader } from '../json/reader.ts';
@@ -96,6 +97,8 @@ export interface Reply {
 
 export class Gateway {
   readonly models: Models;
+  /** Loading and unloading, for the protocols that have words for it. */
+  readonly control: ModelControl;
   readonly #json = new JsonReader();
   readonly #clock: Clock;
   /** Milliseconds a request may take; a client can ask for less, not for more. */
@@ -106,12 +109,14 @@ export class Gateway {
 
   constructor(options: {
     models: Models;
+    control: ModelControl;
     clock: Clock;
     timeoutMs: number;
     onDefect: (error: SlipwayError, exchange: { readonly id: string }) => void;
     unrouted: (model: string, error: SlipwayError) => void;
   }) {
     this.models = options.models;
+    this.control = options.control;
     this.#clock = options.clock;
     this.#timeoutMs = options.timeoutMs;
     this.#onDefect = options.onDefect;
