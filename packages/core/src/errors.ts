@@ -125,6 +125,8 @@ export const errorTable = define({
   METHOD_NOT_ALLOWED: row('{method} is not allowed for {path}', 405, 'UNIMPLEMENTED', EXIT.error, 'Use {allowed}.'),
   NOT_IMPLEMENTED: row('{problem}', 501, 'UNIMPLEMENTED', EXIT.error, 'See docs/reference/protocols.md for what is answered.'),
   REQUEST_MALFORMED: bad('{problem}', 'Fix the request body; see docs/reference/protocols.md.'),
+  CLIENT_REFUSED: row('This server does not let clients {action}', 403, 'PERMISSION_DENIED', EXIT.auth, 'Start it with {option} to allow it.'),
+  SHARED_MEMORY: bad('Shared memory region "{region}": {problem}', 'Register the region again once its object is there and large enough, or send the tensor in the request.'),
   TENSOR_INVALID: bad('{where}: {problem}', 'Ask for the metadata of the model to see its inputs.'),
   BODY_TOO_LARGE: row('The body is larger than {limit} bytes', 413, 'RESOURCE_EXHAUSTED', EXIT.error, 'Send fewer rows at once, use binary tensors, or raise --max-body-bytes.'),
   MEDIA_TYPE_UNSUPPORTED: bad('{problem}', 'Send application/json, or binary tensors as application/octet-stream.', 415),

@@ -65,6 +65,8 @@ export interface ServeOptions {
   readonly receiveTimeoutMs?: number;
   /** How long `close` waits for requests under way, milliseconds. Default 25 000: less than Kubernetes allows. */
   readonly drainTimeoutMs?: number;
+  /** Clients on this machine may pass tensors in shared memory (Linux). Default false: they could name any object there. */
+  readonly allowClientShm?: boolean;
   readonly logger: Logger;
   readonly clock?: Clock;
 }
@@ -116,6 +118,7 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     headersTimeoutMs: whole(options.headersTimeoutMs ?? 10_000, 'headersTimeoutMs'),
     receiveTimeoutMs: whole(options.receiveTimeoutMs ?? 30_000, 'receiveTimeoutMs'),
     drainTimeoutMs: options.drainTimeoutMs ?? 25_000,
+    allowClientShm: options.allowClientShm ?? false,
     logger: options.logger,
     clock: options.clock ?? systemClock,
   });

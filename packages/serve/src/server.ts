@@ -21,6 +21,7 @@ import { HttpListener } from './http/listener.ts';
 import { compileOptions, type ServeOptions, type ServeSettings } from './options.ts';
 import { Gateway } from './protocols/gateway.ts';
 import { healthMethods } from './protocols/health.ts';
+import { inferenceContext } from './protocols/inference/context.ts';
 import { INFERENCE_SERVICE, inferenceMethods } from './protocols/inference/grpc.ts';
 import { InferenceRoutes } from './protocols/inference/routes.ts';
 import { PlainRoutes } from './protocols/plain/predict.ts';
@@ -109,11 +110,16 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       },
       onDefect,
     });
-  const identity = { name: 'slipway', version, extensions: ['binary_tensor_data', 'model_repository'] };
+  const inference = inferenceContext({
+    gateway,
+    version,
+    allowClientShm: settings.allowClientShm,
+    maxBodyBytes: settings.maxBodyBytes,
+  });
   const restListener = listener(
     settings.host,
     settings.restPort,
-    protocolRouter([new TensorFlowRoutes(gateway), new InferenceRoutes(gateway, identity), new PlainRoutes(gateway)]),
+    protocolRouter([new TensorFlowRoutes(gateway), new InferenceRoutes(inference), new PlainRoutes(gateway)]),
   );
   let closing: Promise<void> | null = null;
   const status = (): Promise<ServerStatus> =>
@@ -130,7 +136,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       host: settings.host,
       port,
       methods: {
-        ...inferenceMethods(gateway, identity),
+        ...inferenceMethods(inference),
         ...tensorflowMethods(gateway, settings.maxBodyBytes),
         ...healthMethods(catalog, [INFERENCE_SERVICE, PREDICTION_SERVICE, MODEL_SERVICE], clock),
       },
@@ -188,6 +194,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     await Promise.all([restListener.close(settings.drainTimeoutMs), grpcListener?.close(settings.drainTimeoutMs)]);
     await catalog.close(settings.drainTimeoutMs);
     await gateway.close();
+    inference.memory.close();
     await adminListener.close(0);
     registry.clear();
     logger.info({ event: 'server.closed' }, 'closed');

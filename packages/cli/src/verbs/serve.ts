@@ -9,6 +9,7 @@ import {
   choice,
   defineVerb,
   duration,
+  flag,
   port,
   portOrNone,
   text,
@@ -62,6 +63,7 @@ export const serve: Verb = defineVerb({
     maxBodyBytes: whole('Largest request body. Default 64 MiB.', { min: 1 }, 'bytes'),
     requestTimeout: duration('How long a request may take. Default 30s.'),
     drainTimeout: duration('How long to wait for requests under way when stopping. Default 25s.'),
+    allowClientShm: flag('Let clients on this machine pass tensors in shared memory, as Triton does with its option.'),
     logLevel: choice(LOG_LEVELS, 'Default: info, and warn on a terminal. Logs are JSON lines on stderr.'),
     store: shared.store,
     config: shared.config,
@@ -96,6 +98,7 @@ export const serve: Verb = defineVerb({
         requestTimeoutMs: given.requestTimeout,
         drainTimeoutMs: given.drainTimeout,
       }),
+      allowClientShm: given.allowClientShm,
       batching: present({
         maxBatchSize: given.maxBatchSize,
         latencyBudgetMs: given.latencyBudget,

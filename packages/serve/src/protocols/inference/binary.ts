@@ -3,14 +3,16 @@
  * length and that many bytes. Numeric tensors are views over the request, not copies, wherever alignment allows.
  */
 import {
+  bytesOf,
+  type DType,
   elementCount,
   fail,
   fromBytes,
-  bytesOf,
   type NumericDType,
   type StringElement,
   stringElement,
   type Tensor,
+  type TensorOf,
 } from '@slipway/core';
 
 /** @throws TENSOR_INVALID when the bytes do not make a tensor of this shape */
@@ -30,11 +32,37 @@ export function decodeBinary(
   return tensor;
 }
 
+/** The tensor of a datatype of the protocol. @param dtype what stands for it here; float32 for BF16 */
+export function decodeRaw(
+  datatype: string,
+  dtype: DType,
+  shape: readonly number[],
+  bytes: Buffer,
+  where: string,
+): Tensor {
+  return datatype === 'BF16' ? decodeBrainFloat(shape, bytes, where) : decodeBinary(dtype, shape, bytes, where);
+}
+
+/** Among the others. As data, not as a member: "__proto__" is a name like any other. */
+export function addTensor(tensors: Record<string, Tensor>, name: string, value: Tensor): void {
+  Object.defineProperty(tensors, name, { value, enumerable: true, configurable: true, writable: true });
+}
+
 /** BF16 has no dtype here; it is the upper half of a float32, so it becomes one, exactly. */
-export function decodeBrainFloat(shape: readonly number[], bytes: Buffer, where: string): Tensor {
+function decodeBrainFloat(shape: readonly number[], bytes: Buffer, where: string): Tensor {
   const halves = fromBytes('uint16', shape, bytes, where);
   const widened = Uint32Array.from(halves.data as Uint16Array, (half) => half * 65536);
   return { dtype: 'float32', shape, data: new Float32Array(widened.buffer) };
+}
+
+/** Numbers that were written as text, as the BF16 nearest to each; ties to even. */
+export function roundToBrainFloat({ shape, data }: TensorOf<'float32'>): Tensor {
+  const bits = new Uint32Array(data.buffer, data.byteOffset, data.length);
+  const rounded = bits.map((word, index) =>
+    // A NaN must not be rounded up into an infinity.
+    Number.isNaN(data[index]) ? 0x7fc00000 : ((word + 0x7fff + ((word >>> 16) & 1)) & 0xffff0000) >>> 0,
+  );
+  return { dtype: 'float32', shape, data: new Float32Array(rounded.buffer) };
 }
 
 function decodeStrings(shape: readonly number[], bytes: Buffer, where: string): Tensor {

@@ -6,22 +6,20 @@ import { OIP_DATATYPE, type TensorSpec, type SlipwayError } from '@slipway/core'
 import type { Call, Incoming, Method, Methods } from '../../grpc/method.ts';
 import { ProtoReader } from '../../grpc/reader.ts';
 import { ProtoWriter } from '../../grpc/writer.ts';
-import { type Gateway, LATEST, type Models, type Selector } from '../gateway.ts';
+import { LATEST, type Models, type Selector } from '../gateway.ts';
 import { versionOf } from '../path.ts';
-import {
-  type InferMessage,
-  readInferMessage,
-  readInputs,
-  requestedOutputs,
-  writeInferResponse,
-} from './infer-message.ts';
-import { indexOf, PLATFORM, readyVersions, type ServerIdentity } from './describe.ts';
+import type { InferenceContext } from './context.ts';
+import { indexOf, PLATFORM, readyVersions } from './describe.ts';
+import { type InferMessage, readInferMessage, readInputs, writeInferResponse } from './infer-message.ts';
+import { answerOutputs } from './outputs.ts';
+import { readRequestParameters, type RequestedOutput, requestedOutputs } from './parameters.ts';
 import { InferStream } from './stream.ts';
 
 export const INFERENCE_SERVICE = 'inference.GRPCInferenceService';
 
-export function inferenceMethods(gateway: Gateway, server: ServerIdentity): Methods {
-  const { models } = gateway;
+export function inferenceMethods(context: InferenceContext): Methods {
+  const { server } = context;
+  const { models } = context.gateway;
   const methods: Readonly<Record<string, Method>> = {
     ServerLive: unary(() => new ProtoWriter().bool(1, true)),
     ServerReady: unary(() => new ProtoWriter().bool(1, models.ready)),
@@ -59,7 +57,7 @@ export function inferenceMethods(gateway: Gateway, server: ServerIdentity): Meth
     ModelInfer: {
       kind: 'unary',
       handle(call, bytes) {
-        infer(gateway, call, readInferMessage(bytes), {
+        infer(context, call, readInferMessage(bytes), false, {
           answer: (message) => call.reply(message),
           fail: (error) => call.fail(error),
         });
@@ -68,7 +66,7 @@ export function inferenceMethods(gateway: Gateway, server: ServerIdentity): Meth
     ModelStreamInfer: {
       kind: 'stream',
       open: (call, resume): Incoming =>
-        new InferStream(call, resume, (bytes, answers) => infer(gateway, call, readInferMessage(bytes), answers)),
+        new InferStream(call, resume, (bytes, answers) => infer(context, call, readInferMessage(bytes), true, answers)),
     },
   };
   return Object.fromEntries(Object.entries(methods).map(([name, method]) => [`/${INFERENCE_SERVICE}/${name}`, method]));
@@ -76,18 +74,28 @@ export function inferenceMethods(gateway: Gateway, server: ServerIdentity): Meth
 
 export interface Answers {
   answer(response: ProtoWriter): void;
-  fail(error: SlipwayError): void;
+  fail(error: SlipwayError, id: string): void;
 }
 
-function infer(gateway: Gateway, call: Call, request: InferMessage, answers: Answers): void {
-  let outputs: readonly string[] = [];
+function infer(
+  { gateway, memory }: InferenceContext,
+  call: Call,
+  request: InferMessage,
+  streamed: boolean,
+  answers: Answers,
+): void {
+  let outputs: readonly RequestedOutput[] = [];
   gateway.run(request.model, selectorOf(request.version), {
     decode({ signature }) {
-      outputs = requestedOutputs(request, signature);
-      return { inputs: readInputs(request), ...request.terms, timeoutMs: call.remainingMs() };
+      const { binaryOutput: _, ...terms } = readRequestParameters(request.parameters);
+      outputs = requestedOutputs(request.outputs, false, signature);
+      return { inputs: readInputs(request, memory), ...terms, timeoutMs: call.remainingMs() };
     },
-    answer: (version, tensors) => answers.answer(writeInferResponse(version, request, outputs, tensors)),
-    fail: (error) => answers.fail(error),
+    answer(version, tensors) {
+      const answered = answerOutputs(version, outputs, tensors, memory);
+      answers.answer(writeInferResponse(version, request, answered, streamed));
+    },
+    fail: (error) => answers.fail(error, request.id),
     onClose: (cancel) => call.onClose(cancel),
   });
 }

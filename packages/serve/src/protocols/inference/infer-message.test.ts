@@ -3,7 +3,9 @@ import { asSlipwayError, type DType, DTYPES, OIP_DATATYPE, type Signature } from
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ProtoWriter } from '../../grpc/writer.ts';
-import { readInferMessage, readInputs, requestedOutputs } from './infer-message.ts';
+import { readInferMessage, readInputs } from './infer-message.ts';
+import { readRequestParameters, requestedOutputs } from './parameters.ts';
+import { SharedMemory } from './shared-memory.ts';
 
 const SIGNATURE: Signature = {
   inputs: [{ name: 'x', dtype: 'float32', shape: ['batch', 1] }],
@@ -24,17 +26,25 @@ const request = (contents: ProtoWriter | null, datatype = 'FP32', raw: Uint8Arra
   return (raw === null ? writer : writer.bytes(7, raw)).finish(0);
 };
 
+const memory = new SharedMemory({ allowed: false, maxBytes: 0 });
 const decode = (bytes: Buffer) => {
   const message = readInferMessage(bytes);
-  return { message, inputs: readInputs(message), outputs: requestedOutputs(message, SIGNATURE) };
+  const terms = readRequestParameters(message.parameters);
+  return {
+    message,
+    terms,
+    inputs: readInputs(message, memory),
+    outputs: requestedOutputs(message.outputs, false, SIGNATURE),
+  };
 };
 
 it('reads every part of a request', () => {
   const floats = Float32Array.of(1.5, -2);
-  const { message, inputs, outputs } = decode(request(null, 'FP32', new Uint8Array(floats.buffer)));
-  expect(message).toMatchObject({ model: 'm', version: '1', id: 'id', terms: { queueTimeoutMs: 5 } });
+  const { message, terms, inputs, outputs } = decode(request(null, 'FP32', new Uint8Array(floats.buffer)));
+  expect(message).toMatchObject({ model: 'm', version: '1', id: 'id' });
+  expect(terms).toEqual({ timeoutMs: null, queueTimeoutMs: 5, binaryOutput: false });
   expect(inputs).toEqual({ x: { dtype: 'float32', shape: [2, 1], data: floats } });
-  expect(outputs).toEqual(['y']);
+  expect(outputs).toMatchObject([{ name: 'y', classes: 0, memory: null }]);
 });
 
 it('does not copy a raw tensor', () => {
@@ -119,7 +129,7 @@ it('a mutated request is a request or a mistake of the client', () => {
         accepted++;
       } catch (error) {
         expect(asSlipwayError(error).definition.grpc).toMatch(
-          /^(?:INVALID_ARGUMENT|UNIMPLEMENTED|RESOURCE_EXHAUSTED)$/,
+          /^(?:INVALID_ARGUMENT|PERMISSION_DENIED|RESOURCE_EXHAUSTED)$/,
         );
       }
     }),

@@ -11,7 +11,6 @@ import {
   fromBytes,
   LIMITS,
   OIP_DATATYPE,
-  type Signature,
   type SlipwayError,
   type StringElement,
   stringElement,
@@ -20,13 +19,12 @@ import {
 } from '@slipway/core';
 import { Gathered, ProtoReader } from '../../grpc/reader.ts';
 import { ProtoWriter } from '../../grpc/writer.ts';
-import type { Terms } from '../../schedule/terms.ts';
 import type { ServedVersion } from '../gateway.ts';
 import { decodeVarints, writePacked } from '../packed.ts';
-import { decodeBinary, decodeBrainFloat, encodeBinary } from './binary.ts';
-import { parameterTerms } from './terms.ts';
-
-type Parameters = ReadonlyMap<string, boolean | number | string>;
+import { addTensor, decodeRaw, encodeBinary } from './binary.ts';
+import { type Answered, memoryParameters } from './outputs.ts';
+import { type Parameters, regionPart } from './parameters.ts';
+import type { SharedMemory } from './shared-memory.ts';
 
 interface InputMessage {
   readonly name: string;
@@ -41,7 +39,7 @@ export interface InferMessage {
   readonly model: string;
   readonly version: string;
   readonly id: string;
-  readonly terms: Terms;
+  readonly parameters: Parameters;
   readonly inputs: readonly InputMessage[];
   readonly outputs: readonly { readonly name: string; readonly parameters: Parameters }[];
   readonly raw: readonly Buffer[];
@@ -84,8 +82,7 @@ export function readInferMessage(bytes: Buffer): InferMessage {
         reader.skip();
     }
   }
-  const terms = parameterTerms(parameters.get('timeout'), parameters.get('priority'));
-  return { model, version, id, terms, inputs, outputs, raw };
+  return { model, version, id, parameters, inputs, outputs, raw };
 }
 
 function readInput(reader: ProtoReader): InputMessage {
@@ -158,23 +155,28 @@ function readParameter(entry: ProtoReader, into: Map<string, boolean | number | 
   bounded(into.size, 'parameters');
 }
 
-/** The tensors of a request. @throws REQUEST_MALFORMED, TENSOR_INVALID, NOT_IMPLEMENTED */
-export function readInputs({ inputs, raw }: InferMessage): Tensors {
-  if (raw.length > 0 && raw.length !== inputs.length) {
-    throw malformed(`raw_input_contents has ${raw.length} tensors for ${inputs.length} inputs`);
-  }
+/**
+ * The tensors of a request. Raw contents are those of the inputs that are not in shared memory, in their order.
+ * @throws REQUEST_MALFORMED, TENSOR_INVALID, SHARED_MEMORY
+ */
+export function readInputs({ inputs, raw }: InferMessage, memory: SharedMemory): Tensors {
   const tensors: Record<string, Tensor> = {};
-  inputs.forEach((input, index) => {
+  let taken = 0;
+  for (const input of inputs) {
     const where = `input "${input.name}"`;
     if (Object.hasOwn(tensors, input.name)) throw malformed(`${where} is given twice`);
-    if (input.parameters.has('shared_memory_region')) {
-      const problem = `${where}: shared memory is not supported; send the tensor in the request`;
-      throw fail('NOT_IMPLEMENTED', { problem });
+    const part = regionPart(input.parameters, where);
+    const given = input.contents !== null && input.contents.length > 0;
+    if (given && (part !== null || raw.length > 0)) {
+      throw malformed(`${where} has both contents and ${part === null ? 'raw_input_contents' : 'shared memory'}`);
     }
-    // As data, not as a member: "__proto__" is a name like any other.
-    const value = readTensor(input, raw[index], where);
-    Object.defineProperty(tensors, input.name, { value, enumerable: true, configurable: true, writable: true });
-  });
+    const bytes = part === null ? raw[taken] : memory.read(part, where);
+    if (part === null) taken++;
+    addTensor(tensors, input.name, readTensor(input, bytes, where));
+  }
+  if (raw.length > 0 && raw.length !== taken) {
+    throw malformed(`raw_input_contents has ${raw.length} tensors for ${taken} inputs`);
+  }
   return tensors;
 }
 
@@ -183,10 +185,7 @@ function readTensor({ datatype, shape, contents }: InputMessage, raw: Buffer | u
   const dtype = brain ? 'float32' : dtypeOfDatatype(datatype);
   if (dtype === undefined) throw malformed(`${where}: datatype "${datatype.slice(0, 40)}" is not known`);
   const count = elementCount(shape, where);
-  if (raw !== undefined) {
-    if (contents !== null && contents.length > 0) throw malformed(`${where} has both contents and raw_input_contents`);
-    return brain ? decodeBrainFloat(shape, raw, where) : decodeBinary(dtype, shape, raw, where);
-  }
+  if (raw !== undefined) return decodeRaw(datatype, dtype, shape, raw, where);
   const field = CONTENTS[dtype];
   if (brain || field === null) throw malformed(`${where}: ${datatype} has no typed contents; send raw_input_contents`);
   return readContents(dtype, field, shape, count, contents ?? Buffer.alloc(0), where);
@@ -236,45 +235,38 @@ function readContents(
   return { dtype, shape, data } as Tensor;
 }
 
-/** Names of the outputs that are asked for. @throws REQUEST_MALFORMED, TENSOR_INVALID, NOT_IMPLEMENTED */
-export function requestedOutputs({ outputs }: InferMessage, signature: Signature): readonly string[] {
-  if (outputs.length === 0) return signature.outputs.map(({ name }) => name);
-  const names = new Set<string>();
-  for (const { name, parameters } of outputs) {
-    if (names.has(name)) throw malformed(`output "${name}" is requested twice`);
-    if (!signature.outputs.some((spec) => spec.name === name)) {
-      const known = signature.outputs.map((spec) => `"${spec.name}"`).join(', ');
-      const where = `output "${name.slice(0, 100)}"`;
-      throw fail('TENSOR_INVALID', { where, problem: `the model has no such output; it gives ${known}` });
-    }
-    for (const unsupported of ['classification', 'shared_memory_region']) {
-      if (parameters.has(unsupported) && parameters.get(unsupported) !== 0) {
-        throw fail('NOT_IMPLEMENTED', { problem: `output "${name}": the parameter ${unsupported} is not supported` });
-      }
-    }
-    names.add(name);
-  }
-  return [...names];
-}
-
+/** @param final the answer is one of a stream, which says of each whether it is the last for its request */
 export function writeInferResponse(
   version: ServedVersion,
   request: InferMessage,
-  names: readonly string[],
-  outputs: Tensors,
+  outputs: readonly Answered[],
+  final: boolean,
 ): ProtoWriter {
   const typed = request.raw.length === 0 && request.inputs.some(({ contents }) => contents !== null);
-  const raw = !typed || names.some((name) => outputs[name]?.dtype === 'float16');
+  const raw = !typed || outputs.some(({ tensor }) => tensor.dtype === 'float16');
   const writer = new ProtoWriter().string(1, version.model).string(2, String(version.version));
   if (request.id !== '') writer.string(3, request.id);
-  for (const name of names) {
-    const tensor = outputs[name] as Tensor;
+  if (final) writer.message(4, parameter('triton_final_response', true));
+  for (const { name, tensor, memory } of outputs) {
     const output = new ProtoWriter().string(1, name).string(2, OIP_DATATYPE[tensor.dtype]).packed(3, tensor.shape);
-    if (!raw) output.message(5, contentsOf(tensor));
+    if (memory !== null) for (const [key, value] of memoryParameters(memory)) output.message(4, parameter(key, value));
+    else if (!raw) output.message(5, contentsOf(tensor));
     writer.message(5, output);
   }
-  if (raw) for (const name of names) writer.bytes(6, encodeBinary(outputs[name] as Tensor));
+  // Clients find the bytes of an output by its place, so that one in shared memory leaves an empty place.
+  if (raw) for (const { tensor, memory } of outputs) writer.bytes(6, memory === null ? encodeBinary(tensor) : NOTHING);
   return writer;
+}
+
+const NOTHING = new Uint8Array(0);
+
+/** One entry of a map of InferParameter. */
+function parameter(key: string, value: boolean | number | string): ProtoWriter {
+  const choice = new ProtoWriter();
+  if (typeof value === 'boolean') choice.bool(1, value);
+  else if (typeof value === 'number') choice.int(2, value);
+  else choice.string(3, value);
+  return new ProtoWriter().string(1, key).message(2, choice);
 }
 
 function contentsOf(tensor: Tensor): ProtoWriter {

@@ -1,27 +1,28 @@
 /** The answer to an inference request: JSON, or JSON followed by the raw bytes of the outputs asked for in binary. */
-import { OIP_DATATYPE, type Tensor, type Tensors } from '@slipway/core';
+import { OIP_DATATYPE } from '@slipway/core';
 import type { JsonWriter } from '../../json/writer.ts';
 import type { Reply, ServedVersion } from '../gateway.ts';
-import { encodeBinary } from './binary.ts';
 import type { InferRequest } from './infer-request.ts';
+import { type Answered, memoryParameters } from './outputs.ts';
 
 export function writeInferReply(
   writer: JsonWriter,
   version: ServedVersion,
   request: InferRequest,
-  outputs: Tensors,
+  outputs: readonly Answered[],
 ): Reply {
   writer.reset();
   const raw: Uint8Array[] = [];
   writer.raw('{"model_name":').string(version.model).raw(`,"model_version":"${version.version}"`);
   if (request.id !== null) writer.raw(',"id":').string(request.id);
   writer.raw(',"outputs":[');
-  request.outputs.forEach(({ name, binary }, index) => {
-    const tensor = outputs[name] as Tensor;
+  outputs.forEach(({ name, tensor, bytes, memory }, index) => {
     writer.raw(index === 0 ? '{"name":' : ',{"name":').string(name);
     writer.raw(`,"shape":[${tensor.shape.join(',')}],"datatype":"${OIP_DATATYPE[tensor.dtype]}"`);
-    if (binary) {
-      const bytes = encodeBinary(tensor);
+    if (memory !== null) {
+      const parameters = JSON.stringify(Object.fromEntries(memoryParameters(memory)));
+      writer.raw(',"parameters":').raw(parameters).raw('}');
+    } else if (bytes !== null) {
       raw.push(bytes);
       writer.raw(`,"parameters":{"binary_data_size":${bytes.length}}}`);
     } else {

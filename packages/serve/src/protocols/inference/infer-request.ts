@@ -18,13 +18,17 @@ import { Numbers } from '../../json/numbers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../json/parse.ts';
 import { readTensor } from '../../json/tensor.ts';
 import type { Terms } from '../../schedule/terms.ts';
-import { parameterTerms } from './terms.ts';
-import { decodeBinary, decodeBrainFloat } from './binary.ts';
-
-interface RequestedOutput {
-  readonly name: string;
-  readonly binary: boolean;
-}
+import { addTensor, decodeBinary, decodeRaw, roundToBrainFloat } from './binary.ts';
+import {
+  jsonParameters,
+  type Parameters,
+  readRequestParameters,
+  regionPart,
+  type RequestedOutput,
+  requestedOutputs,
+  whole,
+} from './parameters.ts';
+import type { SharedMemory } from './shared-memory.ts';
 
 export interface InferRequest extends Terms {
   readonly id: string | null;
@@ -44,22 +48,33 @@ export function jsonLength(body: Buffer, headerLength: string | undefined): numb
   throw malformed(`Inference-Header-Content-Length "${given}" is not a length within the body (${body.length} bytes)`);
 }
 
-/** @param json the text of `request`, @param raw what follows it */
-export function readInferRequest(request: JsonValue, json: Buffer, raw: Buffer, signature: Signature): InferRequest {
-  return new Reader(json, raw, signature).read(request);
+/** What an `infer` body is read with. */
+export interface Reading {
+  /** The text of the JSON. */
+  readonly json: Buffer;
+  /** What follows it. */
+  readonly raw: Buffer;
+  readonly signature: Signature;
+  readonly memory: SharedMemory;
+}
+
+export function readInferRequest(request: JsonValue, reading: Reading): InferRequest {
+  return new Reader(reading).read(request);
 }
 
 class Reader {
   readonly #json: Buffer;
   readonly #raw: Buffer;
   readonly #signature: Signature;
+  readonly #memory: SharedMemory;
   /** Where the next raw tensor starts. */
   #at = 0;
 
-  constructor(json: Buffer, raw: Buffer, signature: Signature) {
+  constructor({ json, raw, signature, memory }: Reading) {
     this.#json = json;
     this.#raw = raw;
     this.#signature = signature;
+    this.#memory = memory;
   }
 
   read(request: JsonValue): InferRequest {
@@ -73,17 +88,17 @@ class Reader {
         throw malformed('every input must be an object with a "name"');
       }
       if (Object.hasOwn(tensors, input.name)) throw malformed(`input "${input.name}" is given twice`);
-      tensors[input.name] = this.#input(input, input.name);
+      addTensor(tensors, input.name, this.#input(input, input.name));
     }
     if (this.#at !== this.#raw.length) {
       throw malformed(`${this.#raw.length - this.#at} bytes after the last binary tensor belong to no input`);
     }
-    const parameters = parametersOf(request);
+    const { binaryOutput, ...terms } = readRequestParameters(jsonParameters(request.parameters, 'the request'));
     return {
       id: id ?? null,
       inputs: tensors,
-      outputs: readOutputs(outputs, parameters?.binary_data_output === true, this.#signature),
-      ...parameterTerms(parameters?.timeout, parameters?.priority),
+      outputs: requestedOutputs(readOutputs(outputs), binaryOutput, this.#signature),
+      ...terms,
     };
   }
 
@@ -95,28 +110,29 @@ class Reader {
     const brain = datatype === 'BF16';
     const dtype = brain ? 'float32' : dtypeOfDatatype(datatype);
     if (dtype === undefined) throw malformed(`${where}: datatype "${datatype.slice(0, 40)}" is not known`);
-    const parameters = parametersOf(input);
-    if (parameters !== undefined && 'shared_memory_region' in parameters) {
-      throw fail('NOT_IMPLEMENTED', {
-        problem: `${where}: shared memory is not supported; send the tensor in the body`,
-      });
+    const parameters = jsonParameters(input.parameters, where);
+    const part = regionPart(parameters, where);
+    const size = whole(parameters, 'binary_data_size');
+    if (part !== null) {
+      if (data !== undefined || size !== null) {
+        throw malformed(
+          `${where} is in shared memory, and has ${data === undefined ? 'binary_data_size' : '"data"'} too`,
+        );
+      }
+      return decodeRaw(datatype, dtype, shape, this.#memory.read(part, where), where);
     }
-    const size = parameters?.binary_data_size;
-    if (size === undefined) {
+    if (size === null) {
       if (data === undefined) throw malformed(`${where} has neither "data" nor the parameter binary_data_size`);
-      if (brain) throw malformed(`${where}: BF16 must be sent as binary data`);
-      return this.#jsonData(data, dtype, shape, where);
+      const tensor = this.#jsonData(data, dtype, shape, where);
+      return brain && tensor.dtype === 'float32' ? roundToBrainFloat(tensor) : tensor;
     }
     if (data !== undefined) throw malformed(`${where} has both "data" and binary_data_size`);
-    if (typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0) {
-      throw malformed(`${where}: binary_data_size must be a whole number`);
-    }
     if (size > this.#raw.length - this.#at) {
       throw malformed(`${where}: binary_data_size is ${size}, but only ${this.#raw.length - this.#at} bytes follow`);
     }
     const bytes = this.#raw.subarray(this.#at, this.#at + size);
     this.#at += size;
-    return brain ? decodeBrainFloat(shape, bytes, where) : decodeBinary(dtype, shape, bytes, where);
+    return decodeRaw(datatype, dtype, shape, bytes, where);
   }
 
   /** Flat in row-major order, or nested as the shape says. */
@@ -144,7 +160,7 @@ export function readRawRequest(body: Buffer, signature: Signature): InferRequest
     throw malformed('Inference-Header-Content-Length 0 (raw request) needs a model with exactly one input');
   }
   const tensor = decodeBinary(spec.dtype, rawShape(spec, body), body, `input "${spec.name}"`);
-  const outputs = signature.outputs.map(({ name }) => ({ name, binary: true }));
+  const outputs = requestedOutputs([], true, signature);
   return { id: null, inputs: { [spec.name]: tensor }, outputs, timeoutMs: null };
 }
 
@@ -162,40 +178,17 @@ function rawShape(spec: TensorSpec, body: Buffer): number[] {
   return shape.map((dim) => (typeof dim === 'number' ? dim : size));
 }
 
-function readOutputs(
-  outputs: JsonValue | undefined,
-  binaryByDefault: boolean,
-  signature: Signature,
-): RequestedOutput[] {
-  // An empty list means the same as none: tritonclient sends it.
-  if (outputs === undefined || (Array.isArray(outputs) && outputs.length === 0)) {
-    return signature.outputs.map(({ name }) => ({ name, binary: binaryByDefault }));
-  }
+/** An empty list means the same as none: tritonclient sends it. */
+function readOutputs(outputs: JsonValue | undefined): { name: string; parameters: Parameters }[] {
+  if (outputs === undefined) return [];
   if (!Array.isArray(outputs)) throw malformed('"outputs" must be an array');
-  const requested = new Map<string, RequestedOutput>();
-  for (const output of outputs) {
+  return outputs.map((output) => {
     if (!isObject(output) || typeof output.name !== 'string') {
       throw malformed('every output must be an object with a "name"');
     }
     const { name } = output;
-    if (requested.has(name)) throw malformed(`output "${name}" is requested twice`);
-    if (!signature.outputs.some((spec) => spec.name === name)) {
-      const known = signature.outputs.map((spec) => `"${spec.name}"`).join(', ');
-      throw fail('TENSOR_INVALID', {
-        where: `output "${name.slice(0, 100)}"`,
-        problem: `the model has no such output; it gives ${known}`,
-      });
-    }
-    const parameters = parametersOf(output);
-    for (const unsupported of ['classification', 'shared_memory_region']) {
-      if (parameters !== undefined && unsupported in parameters && parameters[unsupported] !== 0) {
-        throw fail('NOT_IMPLEMENTED', { problem: `output "${name}": the parameter ${unsupported} is not supported` });
-      }
-    }
-    const binary = parameters?.binary_data;
-    requested.set(name, { name, binary: typeof binary === 'boolean' ? binary : binaryByDefault });
-  }
-  return [...requested.values()];
+    return { name, parameters: jsonParameters(output.parameters, `output "${name.slice(0, 100)}"`) };
+  });
 }
 
 function shapeOf(value: JsonValue | undefined, where: string): number[] {
@@ -207,13 +200,6 @@ function shapeOf(value: JsonValue | undefined, where: string): number[] {
   }
   elementCount(shape, where);
   return shape;
-}
-
-function parametersOf(of: JsonObject): JsonObject | undefined {
-  const { parameters } = of;
-  if (parameters === undefined) return undefined;
-  if (!isObject(parameters)) throw malformed('"parameters" must be an object');
-  return parameters;
 }
 
 const malformed = (problem: string) => fail('REQUEST_MALFORMED', { problem });

@@ -8,19 +8,21 @@ import { isObject, JsonParser } from '../../json/parse.ts';
 import { JsonWriter } from '../../json/writer.ts';
 import { type Gateway, LATEST, type Selector } from '../gateway.ts';
 import { pathSegments, versionOf } from '../path.ts';
-import { indexOf, PLATFORM, readyVersions, type ServerIdentity } from './describe.ts';
+import type { InferenceContext } from './context.ts';
+import { indexOf, PLATFORM, readyVersions } from './describe.ts';
 import { writeInferReply } from './infer-reply.ts';
 import { type InferRequest, jsonLength, readInferRequest, readRawRequest } from './infer-request.ts';
+import { answerOutputs } from './outputs.ts';
 
 export class InferenceRoutes {
+  readonly #context: InferenceContext;
   readonly #gateway: Gateway;
-  readonly #server: ServerIdentity;
   readonly #parser = new JsonParser({ nonFinite: false });
   readonly #writer = new JsonWriter('string');
 
-  constructor(gateway: Gateway, server: ServerIdentity) {
-    this.#gateway = gateway;
-    this.#server = server;
+  constructor(context: InferenceContext) {
+    this.#context = context;
+    this.#gateway = context.gateway;
   }
 
   find(path: string): Endpoint | null {
@@ -61,23 +63,28 @@ export class InferenceRoutes {
       handle: (exchange) => {
         let request: InferRequest;
         const { body } = exchange;
+        const { memory } = this.#context;
         const split = jsonLength(body, exchange.header('inference-header-content-length'));
         const raw = body.subarray(split);
         const json = split === 0 && body.length > 0 ? null : { bytes: body.subarray(0, split), nonFinite: false };
         this.#gateway.infer(exchange, model, selector, json, {
           decode: (version, value, bytes) => {
             const { accepts } = version.scheduler.rules;
-            request = json === null ? readRawRequest(raw, accepts) : readInferRequest(value, bytes, raw, accepts);
+            request =
+              json === null
+                ? readRawRequest(raw, accepts)
+                : readInferRequest(value, { json: bytes, raw, signature: accepts, memory });
             return request;
           },
-          encode: (version, outputs) => writeInferReply(this.#writer, version, request, outputs),
+          encode: (version, outputs) =>
+            writeInferReply(this.#writer, version, request, answerOutputs(version, request.outputs, outputs, memory)),
         });
       },
     };
   }
 
   #serverMetadata(): Endpoint {
-    return get('/v2', () => this.#server);
+    return get('/v2', () => this.#context.server);
   }
 
   #modelMetadata(model: string, selector: Selector): Endpoint {

@@ -44,11 +44,16 @@ export class InferStream implements Incoming {
       slot.answer = answer;
       this.#flush();
     };
-    const refuse = (error: SlipwayError): void => settle(new ProtoWriter().string(1, error.message));
+    const answer = (response: ProtoWriter): void => settle(new ProtoWriter().message(2, response));
+    // With the id of the request, so that the client knows which one failed.
+    const refuse = (error: SlipwayError, id: string): void => {
+      const refusal = new ProtoWriter().string(1, error.message);
+      settle(id === '' ? refusal : refusal.message(2, new ProtoWriter().string(3, id)));
+    };
     try {
-      this.#infer(bytes, { answer: (response) => settle(new ProtoWriter().message(2, response)), fail: refuse });
+      this.#infer(bytes, { answer, fail: refuse });
     } catch (thrown) {
-      refuse(asSlipwayError(thrown));
+      refuse(asSlipwayError(thrown), '');
     }
   }
 

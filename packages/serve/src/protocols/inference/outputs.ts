@@ -1,0 +1,44 @@
+/**
+ * From the outputs of a model to what is answered: those that were asked for, in the order asked, each as it is, as its highest
+ * classes, or written to shared memory.
+ */
+import type { Tensor, Tensors } from '@slipway/core';
+import type { ServedVersion } from '../gateway.ts';
+import { encodeBinary } from './binary.ts';
+import { classify } from './classification.ts';
+import type { RegionPart, RequestedOutput } from './parameters.ts';
+import type { SharedMemory } from './shared-memory.ts';
+
+export interface Answered {
+  readonly name: string;
+  readonly tensor: Tensor;
+  /** As raw bytes, where REST is asked for them. */
+  readonly bytes: Uint8Array | null;
+  /** The bytes are there, and not in the answer. */
+  readonly memory: RegionPart | null;
+}
+
+/** @throws SHARED_MEMORY, REQUEST_MALFORMED */
+export function answerOutputs(
+  version: ServedVersion,
+  requested: readonly RequestedOutput[],
+  outputs: Tensors,
+  memory: SharedMemory,
+): readonly Answered[] {
+  return requested.map(({ name, binary, classes, memory: part }) => {
+    const whole = outputs[name] as Tensor;
+    const batched = version.scheduler.rules.sharing !== 'single';
+    const tensor = classes === 0 ? whole : classify(whole, classes, { batched, classes: version.classes, name });
+    if (part === null) return { name, tensor, bytes: binary ? encodeBinary(tensor) : null, memory: null };
+    const bytes = encodeBinary(tensor);
+    memory.write(part, bytes, `output "${name}"`);
+    return { name, tensor, bytes: null, memory: { ...part, byteSize: bytes.length } };
+  });
+}
+
+/** The parameters of an output that was written to shared memory. */
+export function memoryParameters({ region, offset, byteSize }: RegionPart): ReadonlyMap<string, string | number> {
+  const parameters = new Map<string, string | number>([['shared_memory_region', region]]);
+  if (offset > 0) parameters.set('shared_memory_offset', offset);
+  return parameters.set('shared_memory_byte_size', byteSize);
+}
