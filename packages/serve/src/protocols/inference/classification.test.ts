@@ -1,5 +1,5 @@
 /** The highest elements as text: order, ties, labels, and that it agrees with sorting. */
-import { numbersToFloat16 } from '@slipway/core';
+import { numbersToFloat16, type Tensor } from '@slipway/core';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { classify } from './classification.ts';
@@ -31,7 +31,7 @@ it('reads float16, and puts NaN last', () => {
 });
 
 it('refuses text', () => {
-  const tensor = { dtype: 'string', shape: [1, 1], data: ['a'] } as const;
+  const tensor: Tensor = { dtype: 'string', shape: [1, 1], data: ['a'] };
   expect(() => classify(tensor, 1, { batched: true, classes: null, name })).toThrow('needs numbers');
 });
 
