@@ -119,7 +119,11 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const restListener = listener(
     settings.host,
     settings.restPort,
-    protocolRouter([new TensorFlowRoutes(gateway), new InferenceRoutes(inference), new PlainRoutes(gateway)]),
+    protocolRouter([
+      new TensorFlowRoutes(gateway, settings.maxBodyBytes),
+      new InferenceRoutes(inference),
+      new PlainRoutes(gateway),
+    ]),
   );
   let closing: Promise<void> | null = null;
   const status = (): Promise<ServerStatus> =>

@@ -100,6 +100,7 @@ describe('a call', () => {
 
 describe('is refused:', () => {
   const hello = inferRequest(1, floats(1));
+  const spec = new ProtoWriter().message(1, new ProtoWriter().string(1, 'one')).finish(0);
   it.each([
     ['bytes that are no protobuf', INFER, framed(Buffer.from([0xff, 0xff])), {}, 3, 'not a valid protobuf message'],
     ['no message', INFER, Buffer.alloc(0), {}, 3, 'the request has no message'],
@@ -132,7 +133,7 @@ describe('is refused:', () => {
     ],
     ['a shape that overflows', INFER, framed(inferRequest(2 ** 53 - 1, floats(1))), {}, 3, 'bytes, 4 were given'],
     ['a negative shape', INFER, framed(inferRequest(-1, floats(1))), {}, 3, 'input "x"'],
-    ['Classify', '/tensorflow.serving.PredictionService/Classify', framed(hello), {}, 12, 'use Predict'],
+    ['Classify without input', '/tensorflow.serving.PredictionService/Classify', framed(spec), {}, 3, 'Input is empty'],
     ['a predict without a model', PREDICT, framed(Buffer.alloc(0)), {}, 3, 'Missing model name'],
   ])('%s', async (_, path, bytes, headers, status, problem) => {
     const answer = await callRaw(session, path, bytes, headers);

@@ -26,6 +26,14 @@ export class ProtoWriter {
     return this.int(field, value ? 1 : 0);
   }
 
+  float(field: number, value: number): this {
+    this.#tag(field, 5);
+    this.#room(4);
+    this.#small.writeFloatLE(value, this.#at);
+    this.#move(4);
+    return this;
+  }
+
   string(field: number, value: string): this {
     const length = Buffer.byteLength(value);
     this.#tag(field, 2);

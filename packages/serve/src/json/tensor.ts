@@ -14,7 +14,7 @@ import {
   type TensorSpec,
 } from '@slipway/core';
 import { Numbers } from './numbers.ts';
-import { isObject, type JsonValue } from './parse.ts';
+import { isObject, type JsonObject, type JsonValue } from './parse.ts';
 
 const INTEGER_RANGE: Readonly<Partial<Record<NumericDType, readonly [number, number]>>> = {
   uint8: [0, 0xff],
@@ -122,6 +122,28 @@ function exactNumbers(numbers: Numbers, bytes: Buffer): (number | bigint)[] {
     return Number.isSafeInteger(value) || !/^-?\d+$/.test(token) ? value : BigInt(token);
   });
 }
+
+/** The value of one input in every row, as one value; of equal arrays of numbers, as one array of numbers. */
+export function stackValues(values: JsonValue[]): JsonValue {
+  const [first] = values;
+  if (!(first instanceof Numbers)) return values;
+  const size = first.values.length;
+  const stacked = new Float64Array(values.length * size);
+  for (let row = 0; row < values.length; row++) {
+    const value = values[row];
+    if (!(value instanceof Numbers) || !value.exact || value.values.length !== size || !sameShape(value, first)) {
+      return values;
+    }
+    stacked.set(value.values, row * size);
+  }
+  return new Numbers([values.length, ...first.shape], stacked, true, 0, 0);
+}
+
+const sameShape = (a: Numbers, b: Numbers): boolean =>
+  a.shape.length === b.shape.length && a.shape.every((size, axis) => size === b.shape[axis]);
+
+/** `{"b64": …}`, and nothing else. */
+export const isBase64 = (value: JsonObject): boolean => 'b64' in value && Object.keys(value).length === 1;
 
 /** `{"b64": "…"}` → the text or bytes it encodes, everywhere in `value`. @throws TENSOR_INVALID */
 function decodeBase64(value: unknown, where: string): unknown {

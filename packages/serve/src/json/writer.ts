@@ -85,6 +85,19 @@ export class JsonWriter {
     return this.raw(JSON.stringify(text));
   }
 
+  /** An element of a string tensor; bytes that are no text have no other form in JSON than base64. */
+  element(value: StringElement, asBase64: boolean): this {
+    if (typeof value === 'string' && !asBase64) return this.string(value);
+    return this.raw(`{"b64":"${Buffer.from(value as string).toString('base64')}"}`);
+  }
+
+  /** One number, rounded to float32. */
+  float32(value: number): this {
+    this.#reserve(LONGEST_NUMBER);
+    this.#float32(Math.fround(value));
+    return this;
+  }
+
   /** Nested arrays of the elements from `start` on, shaped as `shape` from `axis` on. A scalar is one element. */
   nested(tensor: Tensor, shape: readonly number[], axis: number, start: number, bytesAsBase64: boolean): void {
     if (axis === shape.length) {
@@ -150,10 +163,7 @@ export class JsonWriter {
         return;
       }
       case 'string': {
-        const element = tensor.data[index] as StringElement;
-        // Bytes that are no text have no other form in JSON.
-        if (typeof element === 'string' && !bytesAsBase64) this.string(element);
-        else this.raw(`{"b64":"${Buffer.from(element as string).toString('base64')}"}`);
+        this.element(tensor.data[index] as StringElement, bytesAsBase64);
         return;
       }
       case 'int64':

@@ -33,22 +33,40 @@ function readCases(file: string): Case[] {
   });
 }
 
-let served: Serving;
-
-beforeAll(async () => {
-  served = await serving({
-    one: oneWeightModel(2),
-    pair: identityModel('string', ['batch', 2], 2),
-    flags: identityModel('bool', ['batch', 1]),
-    fixed: identityModel('float32', [1, 2]),
-    small: identityModel('int8', ['batch', 1]),
-    half: identityModel('float16', ['batch', 2]),
-  });
-  await served.server.ready;
-});
-afterAll(() => served.close());
+/** What every file may ask for, and what only one does. */
+const MODELS = {
+  one: oneWeightModel(2),
+  pair: identityModel('string', ['batch', 2], 2),
+  flags: identityModel('bool', ['batch', 1]),
+  fixed: identityModel('float32', [1, 2]),
+  small: identityModel('int8', ['batch', 1]),
+  half: identityModel('float16', ['batch', 2]),
+};
+const MORE: Readonly<Record<string, Parameters<typeof serving>[0]>> = {
+  'tensorflow.txt': {
+    scores: identityModel('float32', ['batch', 3]),
+    words: identityModel('string', ['batch', 2]),
+    animals: {
+      content: identityModel('float32', ['batch', 2]),
+      manifest: {
+        labels: ['cat', 'dog'],
+        signature: {
+          inputs: [{ name: 'in', dtype: 'float32', shape: ['batch', 2] }],
+          outputs: [{ name: 'out', dtype: 'float32', shape: ['batch', 2] }],
+        },
+      },
+    },
+  },
+};
 
 describe.each(readdirSync(DIRECTORY))('golden/%s', (file) => {
+  let served: Serving;
+  beforeAll(async () => {
+    served = await serving({ ...MODELS, ...MORE[file] });
+    await served.server.ready;
+  });
+  afterAll(() => served.close());
+
   it.each(readCases(file).map((of) => [of.title, of] as const))(
     '%s',
     async (_, { method, at, body, status, code, answer }) => {

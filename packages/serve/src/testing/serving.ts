@@ -1,6 +1,6 @@
 /** A real server with real runners over small models, for tests. */
-import { createLogger } from '@slipway/core';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createLogger, digestOf, type Manifest, writeManifest } from '@slipway/core';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -19,16 +19,23 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/** @param models file contents by model name */
+/** A model directory rather than a bare file: then it can say more of itself. */
+export interface Described {
+  readonly content: Buffer;
+  readonly manifest: Pick<Manifest, 'signature'> & Partial<Manifest>;
+}
+
+/** @param models by name: the content of a file, or of a model directory */
 export async function serving(
-  models: Readonly<Record<string, Buffer>>,
+  models: Readonly<Record<string, Buffer | Described>>,
   options: Partial<ServeOptions> = {},
 ): Promise<Serving> {
   const directory = await mkdtemp(path.join(tmpdir(), 'slipway-serve-'));
   const sources = [];
   for (const [name, content] of Object.entries(models)) {
-    const file = path.join(directory, `${name}.onnx`);
-    await writeFile(file, content);
+    const described = !Buffer.isBuffer(content);
+    const file = path.join(directory, described ? name : `${name}.onnx`);
+    await (described ? writeDescribed(file, name, content) : writeFile(file, content));
     sources.push({ name, path: file });
   }
   const server = await startServer({
@@ -55,6 +62,21 @@ export async function serving(
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function writeDescribed(directory: string, name: string, { content, manifest }: Described): Promise<void> {
+  await mkdir(directory);
+  await writeFile(path.join(directory, 'model.onnx'), content);
+  const digest = digestOf(content);
+  await writeManifest(directory, {
+    schema: 'slipway.model/v1',
+    name,
+    engine: 'onnxruntime',
+    entry: 'model.onnx',
+    files: [{ path: 'model.onnx', role: 'model', digest, size: content.length }],
+    lineage: { source: { file: 'model.onnx', digest }, data: {}, steps: [], tools: {} },
+    ...manifest,
+  });
 }
 
 /** Send bytes as they are and give back everything that comes until the server closes or `until` has come. */

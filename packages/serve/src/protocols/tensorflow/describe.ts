@@ -2,7 +2,7 @@
 import type { Signature, TensorSpec, VersionState } from '@slipway/core';
 import { TENSORFLOW_DTYPE } from './dtypes.ts';
 import type { VersionStatus } from '../gateway.ts';
-import { SIGNATURE_NAME } from './predict-request.ts';
+import { SIGNATURE_NAME } from './signatures.ts';
 
 const STATE: Readonly<Record<VersionState, string>> = {
   loading: 'LOADING',

@@ -1,34 +1,29 @@
 /**
- * `tensorflow.serving.PredictionService` and `ModelService`: Predict, GetModelMetadata and GetModelStatus. The calls that take
- * tf.Example, which an ONNX model has no notion of, say so.
+ * `tensorflow.serving.PredictionService` and `ModelService`: every call of theirs; those that take tf.Example are in
+ * example-calls.ts.
  */
 import { asSlipwayError, fail, type Signature, type SlipwayError, type TensorSpec, type Tensors } from '@slipway/core';
 import type { Call, Method, Methods } from '../../grpc/method.ts';
 import { ProtoReader } from '../../grpc/reader.ts';
 import { ProtoWriter } from '../../grpc/writer.ts';
-import { type Gateway, LATEST, type Selector, type ServedVersion } from '../gateway.ts';
+import type { Gateway, Selector } from '../gateway.ts';
 import { statusDocument } from './describe.ts';
-import { SIGNATURE_NAME } from './predict-request.ts';
+import { classify, multiInference, regress } from './example-calls.ts';
+import { type ModelSpec, named, NO_SPEC, readModelSpec, refuse, writeModelSpec } from './model-spec.ts';
+import { SIGNATURE_NAME, signatureNamed } from './signatures.ts';
 import { readTensorProto, TENSOR_ENCODING, writeShape, writeTensorProto } from './tensor-proto.ts';
-import { servableWords } from './words.ts';
 
 export const PREDICTION_SERVICE = 'tensorflow.serving.PredictionService';
 export const MODEL_SERVICE = 'tensorflow.serving.ModelService';
-
-interface ModelSpec {
-  readonly model: string;
-  readonly selector: Selector;
-  readonly signature: string;
-}
 
 /** @param mostBytes of one tensor of a request */
 export function tensorflowMethods(gateway: Gateway, mostBytes: number): Methods {
   const prediction: Readonly<Record<string, Method>> = {
     Predict: { kind: 'unary', handle: (call, bytes) => predict(gateway, call, bytes, mostBytes) },
     GetModelMetadata: { kind: 'unary', handle: (call, bytes) => getMetadata(gateway, call, bytes) },
-    Classify: noExamples('Classify'),
-    Regress: noExamples('Regress'),
-    MultiInference: noExamples('MultiInference'),
+    Classify: { kind: 'unary', handle: (call, bytes) => classify(gateway, call, bytes, mostBytes) },
+    Regress: { kind: 'unary', handle: (call, bytes) => regress(gateway, call, bytes, mostBytes) },
+    MultiInference: { kind: 'unary', handle: (call, bytes) => multiInference(gateway, call, bytes, mostBytes) },
   };
   const model: Readonly<Record<string, Method>> = {
     GetModelStatus: { kind: 'unary', handle: (call, bytes) => getStatus(gateway, call, bytes) },
@@ -38,16 +33,6 @@ export function tensorflowMethods(gateway: Gateway, mostBytes: number): Methods 
 
 const within = (service: string, methods: Readonly<Record<string, Method>>): Methods =>
   Object.fromEntries(Object.entries(methods).map(([name, method]) => [`/${service}/${name}`, method]));
-
-function noExamples(name: string): Method {
-  const problem = `${name} takes tf.Example, which ONNX models do not; use Predict`;
-  return {
-    kind: 'unary',
-    handle() {
-      throw fail('NOT_IMPLEMENTED', { problem });
-    },
-  };
-}
 
 function predict(gateway: Gateway, call: Call, bytes: Buffer, mostBytes: number): void {
   const reader = new ProtoReader(bytes);
@@ -62,9 +47,10 @@ function predict(gateway: Gateway, call: Call, bytes: Buffer, mostBytes: number)
     if (tensors.size + filter.length > MOST) throw malformed(`more than ${MOST} tensors`);
   }
   const { model, selector } = named(spec);
+  let signatureName = SIGNATURE_NAME;
   gateway.run(model, selector, {
     decode({ signature }) {
-      checkSignature(spec);
+      signatureName = signatureNamed(spec.signature, 'predict');
       checkFilter(filter, signature);
       const inputs: Record<string, Tensors[string]> = {};
       for (const [name, tensor] of tensors) {
@@ -81,9 +67,9 @@ function predict(gateway: Gateway, call: Call, bytes: Buffer, mostBytes: number)
         const tensor = writeTensorProto(outputs[name] as Tensors[string]);
         writer.message(1, new ProtoWriter().string(1, name).message(2, tensor));
       }
-      call.reply(writer.message(2, writeModelSpec(version, SIGNATURE_NAME)));
+      call.reply(writer.message(2, writeModelSpec(version, signatureName)));
     },
-    fail: (error) => refuse(call, error, model, selector),
+    fail: (error) => refuse(call, error, spec),
     onClose: (cancel) => call.onClose(cancel),
   });
 }
@@ -143,45 +129,12 @@ function getStatus(gateway: Gateway, call: Call, bytes: Buffer): void {
   });
 }
 
-function answering(
-  call: Call,
-  { model, selector }: ModelSpec,
-  make: (model: string, of: Selector) => ProtoWriter,
-): void {
+function answering(call: Call, spec: ModelSpec, make: (model: string, of: Selector) => ProtoWriter): void {
   try {
-    call.reply(make(model, selector));
+    call.reply(make(spec.model, spec.selector));
   } catch (thrown) {
-    refuse(call, asSlipwayError(thrown), model, selector);
+    refuse(call, asSlipwayError(thrown), spec);
   }
-}
-
-function refuse(call: Call, error: SlipwayError, model: string, selector: Selector): void {
-  const words = servableWords(error, model, selector);
-  if (words === null) call.fail(error);
-  else call.fail(error, words.unknownLabel ? 'INVALID_ARGUMENT' : 'NOT_FOUND', words.text);
-}
-
-const NO_SPEC: ModelSpec = { model: '', selector: LATEST, signature: '' };
-
-function readModelSpec(reader: ProtoReader): ModelSpec {
-  let { model, selector, signature } = NO_SPEC;
-  while (reader.next()) {
-    if (reader.field === 1) model = reader.string();
-    else if (reader.field === 2) selector = { kind: 'version', version: readInt64Value(reader.message()) };
-    else if (reader.field === 3) signature = reader.string();
-    else if (reader.field === 4) selector = { kind: 'label', label: reader.string() };
-    else reader.skip();
-  }
-  return { model, selector, signature };
-}
-
-function readInt64Value(reader: ProtoReader): number {
-  let value = 0;
-  while (reader.next()) {
-    if (reader.field === 1) value = reader.int64();
-    else reader.skip();
-  }
-  return value;
 }
 
 function readEntry(reader: ProtoReader, into: Map<string, Buffer>): void {
@@ -195,18 +148,6 @@ function readEntry(reader: ProtoReader, into: Map<string, Buffer>): void {
   into.set(key, value);
 }
 
-function named(spec: ModelSpec): ModelSpec {
-  if (spec.model === '') throw malformed('Missing model name in request.');
-  return spec;
-}
-
-function checkSignature({ signature }: ModelSpec): void {
-  if (signature !== '' && signature !== SIGNATURE_NAME) {
-    const given = JSON.stringify(signature.slice(0, 100));
-    throw malformed(`Serving signature name: ${given} not found; there is "${SIGNATURE_NAME}"`);
-  }
-}
-
 function checkFilter(filter: readonly string[], { outputs }: Signature): void {
   for (const name of filter) {
     if (outputs.some((spec) => spec.name === name)) continue;
@@ -214,11 +155,6 @@ function checkFilter(filter: readonly string[], { outputs }: Signature): void {
     const problem = `the model has no such output; it gives ${known}`;
     throw fail('TENSOR_INVALID', { where: `output_filter "${name.slice(0, 100)}"`, problem });
   }
-}
-
-function writeModelSpec({ model, version }: ServedVersion, signature: string): ProtoWriter {
-  const writer = new ProtoWriter().string(1, model).message(2, new ProtoWriter().int(1, version));
-  return signature === '' ? writer : writer.string(3, signature);
 }
 
 function signatureDef(signature: Signature): ProtoWriter {

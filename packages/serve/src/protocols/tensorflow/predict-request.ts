@@ -5,25 +5,18 @@
 import { fail, type Signature, type Tensor, type Tensors, type TensorSpec } from '@slipway/core';
 import { Numbers } from '../../json/numbers.ts';
 import { isObject, type JsonObject, type JsonValue } from '../../json/parse.ts';
-import { readTensor } from '../../json/tensor.ts';
+import { isBase64, readTensor, stackValues } from '../../json/tensor.ts';
+import { signatureNamed } from './signatures.ts';
 
 export interface PredictRequest {
   readonly inputs: Tensors;
   readonly format: 'row' | 'columnar';
 }
 
-/** ONNX models have one signature; this is what TensorFlow calls the default one. */
-export const SIGNATURE_NAME = 'serving_default';
-
 /** @param body the text of `request`. @throws REQUEST_MALFORMED, TENSOR_INVALID */
 export function readPredictRequest(request: JsonValue, body: Buffer, signature: Signature): PredictRequest {
   if (!isObject(request)) throw malformed('the body must be a JSON object with "instances" or "inputs"');
-  const name = request.signature_name;
-  if (name !== undefined && name !== SIGNATURE_NAME && name !== '') {
-    throw malformed(
-      `Serving signature name: ${JSON.stringify(describe(name))} not found; there is "${SIGNATURE_NAME}"`,
-    );
-  }
+  signatureNamed(request.signature_name, 'predict');
   const { instances, inputs } = request;
   if (instances !== undefined && inputs !== undefined) {
     throw malformed('give either "instances" or "inputs", not both');
@@ -68,27 +61,6 @@ function readColumns(value: JsonValue, body: Buffer, signature: Signature): Tens
   return inputs;
 }
 
-/** The value of one input in every row, as one value; of equal arrays of numbers, as one array of numbers. */
-function stackValues(values: JsonValue[]): JsonValue {
-  const [first] = values;
-  if (!(first instanceof Numbers)) return values;
-  const size = first.values.length;
-  const stacked = new Float64Array(values.length * size);
-  for (let row = 0; row < values.length; row++) {
-    const value = values[row];
-    if (!(value instanceof Numbers) || !value.exact || value.values.length !== size || !sameShape(value, first)) {
-      return values;
-    }
-    stacked.set(value.values, row * size);
-  }
-  return new Numbers([values.length, ...first.shape], stacked, true, 0, 0);
-}
-
-const sameShape = (a: Numbers, b: Numbers): boolean =>
-  a.shape.length === b.shape.length && a.shape.every((size, axis) => size === b.shape[axis]);
-
-const isBase64 = (value: JsonObject): boolean => 'b64' in value && Object.keys(value).length === 1;
-
 function read(value: JsonValue, spec: TensorSpec, body: Buffer): Tensor {
   return readTensor(value, spec, body, `input "${spec.name}"`);
 }
@@ -100,7 +72,6 @@ function only(signature: Signature): TensorSpec {
 }
 
 const names = (signature: Signature): string => signature.inputs.map(({ name }) => `"${name}"`).join(', ');
-const describe = (value: JsonValue): string => (typeof value === 'string' ? value.slice(0, 100) : 'not a string');
 const malformed = (problem: string) => fail('REQUEST_MALFORMED', { problem });
 const unknown = (key: string, signature: Signature) =>
   malformed(`"${key.slice(0, 100)}" is not an input of the model; it takes ${names(signature)}`);

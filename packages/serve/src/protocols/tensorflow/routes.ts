@@ -1,17 +1,19 @@
 /**
- * TensorFlow Serving's REST API: `/v1/models/NAME[/versions/N | /labels/L][:predict | /metadata]`.
- *
- * `:classify` and `:regress` take tf.Example, which an ONNX model has no notion of: they are refused with 501.
+ * TensorFlow Serving's REST API: `/v1/models/NAME[/versions/N | /labels/L][:predict | :classify | :regress | /metadata]`.
  */
 import { fail, type SlipwayError } from '@slipway/core';
 import { type ErrorAnswer, errorAnswer } from '../../http/errors.ts';
 import type { Endpoint, Exchange } from '../../http/exchange.ts';
+import { isObject } from '../../json/parse.ts';
 import { JsonWriter } from '../../json/writer.ts';
-import { type Gateway, LATEST, type Selector } from '../gateway.ts';
+import { type Codec, type Gateway, LATEST, type Selector } from '../gateway.ts';
 import { pathSegments, versionOf } from '../path.ts';
 import { metadataDocument, statusDocument } from './describe.ts';
+import { readExamplesRequest } from './example-json.ts';
 import { readPredictRequest } from './predict-request.ts';
 import { writePredictReply } from './predict-reply.ts';
+import { writeClassifyReply, writeRegressReply } from './results-reply.ts';
+import { type MethodName, signatureNamed } from './signatures.ts';
 import { servableWords } from './words.ts';
 
 const ACTION = /:(predict|classify|regress)$/i;
@@ -24,10 +26,13 @@ interface Target {
 
 export class TensorFlowRoutes {
   readonly #gateway: Gateway;
+  readonly #mostBytes: number;
   readonly #writer = new JsonWriter('bare');
 
-  constructor(gateway: Gateway) {
+  /** @param mostBytes of one input: a context makes examples larger than what was sent */
+  constructor(gateway: Gateway, mostBytes: number) {
     this.#gateway = gateway;
+    this.#mostBytes = mostBytes;
   }
 
   find(path: string): Endpoint | null {
@@ -35,38 +40,48 @@ export class TensorFlowRoutes {
     const action = ACTION.exec(path)?.[1]?.toLowerCase();
     const target = parseTarget(action === undefined ? path : path.replace(ACTION, ''));
     if (target === null || (action !== undefined && target.metadata)) return this.#malformed(path);
-    if (action === 'predict') return this.#predict(target);
-    if (action !== undefined) return this.#unsupported(action);
+    if (action !== undefined) return this.#infer(action as MethodName, target);
     return target.metadata ? this.#metadata(target) : this.#status(target);
   }
 
-  #predict({ model, selector }: Target): Endpoint {
+  #infer(action: MethodName, { model, selector }: Target): Endpoint {
     const encodeError = (error: SlipwayError, exchange: Exchange): ErrorAnswer =>
       explain(error, exchange, model, selector);
     return {
-      route: '/v1/models/{model}:predict',
+      route: `/v1/models/{model}:${action}`,
       methods: ['POST'],
       handle: (exchange) => {
-        let format: 'row' | 'columnar' = 'row';
-        this.#gateway.infer(
-          exchange,
-          model,
-          selector,
-          { bytes: exchange.body, nonFinite: true },
-          {
-            decode: (version, value, bytes) => {
-              const request = readPredictRequest(value, bytes, version.scheduler.rules.accepts);
-              format = request.format;
-              return { inputs: request.inputs, timeoutMs: null };
-            },
-            encode: (version, outputs) => ({
-              contentType: 'application/json',
-              body: writePredictReply(this.#writer, version.signature, outputs, format),
-            }),
-            encodeError,
-          },
-        );
+        const json = { bytes: exchange.body, nonFinite: true };
+        const codec = action === 'predict' ? this.#predict() : this.#examples(action);
+        this.#gateway.infer(exchange, model, selector, json, { ...codec, encodeError });
       },
+    };
+  }
+
+  #predict(): Codec {
+    let format: 'row' | 'columnar' = 'row';
+    return {
+      decode: (version, value, bytes) => {
+        const request = readPredictRequest(value, bytes, version.scheduler.rules.accepts);
+        format = request.format;
+        return { inputs: request.inputs, timeoutMs: null };
+      },
+      encode: (version, outputs) => ({
+        contentType: 'application/json',
+        body: writePredictReply(this.#writer, version.signature, outputs, format),
+      }),
+    };
+  }
+
+  #examples(action: Exclude<MethodName, 'predict'>): Codec {
+    const write = action === 'classify' ? writeClassifyReply : writeRegressReply;
+    return {
+      decode: (version, value, bytes) => {
+        if (isObject(value)) signatureNamed(value.signature_name, action);
+        const inputs = readExamplesRequest(value, bytes, version.scheduler.rules.accepts, this.#mostBytes);
+        return { inputs, timeoutMs: null };
+      },
+      encode: (version, outputs) => ({ contentType: 'application/json', body: write(this.#writer, version, outputs) }),
     };
   }
 
@@ -96,11 +111,6 @@ export class TensorFlowRoutes {
         }
       },
     };
-  }
-
-  #unsupported(action: string): Endpoint {
-    const problem = `:${action} takes tf.Example, which ONNX models do not; use :predict`;
-    return refusal(`/v1/models/{model}:${action}`, () => fail('NOT_IMPLEMENTED', { problem }));
   }
 
   /** What has the prefix but not the form is 400, as in TensorFlow Serving. */
