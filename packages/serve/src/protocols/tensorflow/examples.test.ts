@@ -68,7 +68,7 @@ describe('an input of examples', () => {
     ['bool', 'int64'],
     ['string', 'bytes'],
   ] as const)('is the same in JSON and protobuf: %s from %s', (dtype, kind) => {
-    const value =
+    const value: fc.Arbitrary<string | number> =
       kind === 'bytes'
         ? fc.string({ unit: 'binary' })
         : kind === 'float'
