@@ -194,9 +194,10 @@ function nameProblem(name: string): string | null {
 
 /**
  * An archive whose bytes depend on the entries alone: sorted names, one fixed time, no attributes.
+ * @param level of deflate; 0 stores
  * @throws DATA_FORMAT when a name or a size does not fit the format
  */
-export function writeZip(entries: ReadonlyMap<string, Uint8Array>, where: string): Uint8Array {
+export function writeZip(entries: ReadonlyMap<string, Uint8Array>, where: string, level: 0 | 6 = 6): Uint8Array {
   const bad = (problem: string): Error => fail('DATA_FORMAT', { path: where, problem });
   let total = 0;
   for (const [name, content] of entries) {
@@ -209,5 +210,5 @@ export function writeZip(entries: ReadonlyMap<string, Uint8Array>, where: string
   }
   const sorted = [...entries].sort(([a], [b]) => (a < b ? -1 : 1));
   // The DOS epoch, in local time because ZIP has no time zone: the same bytes wherever it runs.
-  return zipSync(Object.fromEntries(sorted), { level: 6, mtime: new Date(1980, 0, 1) });
+  return zipSync(Object.fromEntries(sorted), { level, mtime: new Date(1980, 0, 1) });
 }

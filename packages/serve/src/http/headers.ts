@@ -42,29 +42,3 @@ export function checkHeaders(raw: readonly string[], httpVersion: string): void 
   if (hosts === 0 && httpVersion === '1.1') throw fail('REQUEST_MALFORMED', { problem: 'no Host header' });
   if (hosts > 1) throw fail('REQUEST_MALFORMED', { problem: 'more than one Host header' });
 }
-
-/** Bodies are JSON or raw tensors; what `curl -d` sends without being told is let through, anything else is a mistake. */
-const ACCEPTED_TYPES: ReadonlySet<string> = new Set([
-  'application/json',
-  'application/octet-stream',
-  'application/x-www-form-urlencoded',
-  'text/plain',
-]);
-
-/** @throws MEDIA_TYPE_UNSUPPORTED */
-export function checkContentType(value: string | undefined): void {
-  if (value === undefined || value === 'application/json' || value === 'application/octet-stream') return;
-  const [type = '', ...parameters] = value.toLowerCase().split(';');
-  const name = type.trim();
-  if (name !== '' && !ACCEPTED_TYPES.has(name) && !/^application\/[\w.+-]+\+json$/.test(name)) {
-    throw fail('MEDIA_TYPE_UNSUPPORTED', { problem: `Content-Type "${name.slice(0, 100)}" is not supported` });
-  }
-  for (const parameter of parameters) {
-    const charset = /^\s*charset\s*=\s*"?([^"\s]*)"?\s*$/.exec(parameter)?.[1];
-    if (charset !== undefined && charset !== 'utf-8' && charset !== 'utf8' && charset !== 'us-ascii') {
-      throw fail('MEDIA_TYPE_UNSUPPORTED', {
-        problem: `charset "${charset.slice(0, 50)}" is not supported, only UTF-8`,
-      });
-    }
-  }
-}

@@ -13,7 +13,8 @@ import { BodyPool } from './body-pool.ts';
 import { errorAnswer } from './errors.ts';
 import type { Exchange } from './exchange.ts';
 import { Front, type FrontOptions, KEEP_ALIVE_MS, UNKNOWN_ROUTE } from './front.ts';
-import { checkContentType, checkHeaders, clientRequestId, findHeader } from './headers.ts';
+import { checkHeaders, clientRequestId, findHeader } from './headers.ts';
+import { bodyFormat } from './media-types.ts';
 import { PlainFront } from './plain-front.ts';
 
 export interface ListenerOptions extends FrontOptions {
@@ -217,7 +218,7 @@ export class HttpListener {
         endpoint.handle(exchange);
         return;
       }
-      checkContentType(exchange.header('content-type'));
+      bodyFormat(exchange.header('content-type'));
       readBody(request, this.#options.maxBodyBytes, this.#pool, (error, body, pooled) => {
         if (error !== null) {
           this.#fail(exchange, error);

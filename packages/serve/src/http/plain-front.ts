@@ -10,7 +10,8 @@ import { STATUS_CODES } from 'node:http';
 import type { Endpoint, Exchange } from './exchange.ts';
 import type { Front } from './front.ts';
 import { KEEP_ALIVE_MS, UNKNOWN_ROUTE } from './front.ts';
-import { checkContentType, clientRequestId, findHeader } from './headers.ts';
+import { clientRequestId, findHeader } from './headers.ts';
+import { bodyFormat } from './media-types.ts';
 import { type PlainHead, readPlainHead } from './plain-request.ts';
 
 const NOTHING = Buffer.alloc(0);
@@ -155,7 +156,7 @@ class PlainConnection {
   #resolve(head: PlainHead): Pick<Target, 'endpoint' | 'error'> {
     try {
       const endpoint = this.#front.find(head.method, head.path);
-      if (head.method === 'POST') checkContentType(findHeader(head.headers, 'content-type'));
+      if (head.method === 'POST') bodyFormat(findHeader(head.headers, 'content-type'));
       return { endpoint, error: null };
     } catch (error) {
       return { endpoint: null, error };

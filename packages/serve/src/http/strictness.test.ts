@@ -115,7 +115,7 @@ describe('refused, with the connection closed', () => {
     ['a content encoding nobody knows', head('Content-Encoding: br\r\nContent-Length: 2\r\n') + 'ab', 415],
     [
       'a content type that is no tensor',
-      head('Content-Type: image/png\r\nContent-Length: 2\r\nConnection: close\r\n') + 'ab',
+      head('Content-Type: application/pdf\r\nContent-Length: 2\r\nConnection: close\r\n') + 'ab',
       415,
     ],
     [

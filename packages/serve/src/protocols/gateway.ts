@@ -12,6 +12,9 @@ import {
   type VersionState,
 } from '@slipway/core';
 import type { ModelControl } from '../catalog/control.ts';
+import { answerWriter } from '../content/answer.ts';
+import { BodyReader } from '../content/body-reader.ts';
+import { binaryMessage, contentTask, sizeHint } from '../content/request.ts';
 import type { Exchange } from '../http/exchange.ts';
 import { type ErrorAnswer, errorAnswer } from '../http/errors.ts';
 import { JsonReader } from '../json/reader.ts';
@@ -69,8 +72,13 @@ export interface Decoded extends Terms {
   readonly inputs: Tensors;
 }
 
-/** How one protocol reads a request and writes its answer. */
+/**
+ * How one protocol reads a request and writes its answer, in JSON. What comes or goes in another form (by Content-Type and Accept)
+ * passes it by: so `encode` may be called for a request that it did not decode.
+ */
 export interface Codec {
+  /** It reads application/octet-stream itself, and the header Inference-Header-Content-Length. */
+  readonly ownBinary?: true;
   decode(version: ServedVersion, value: JsonValue, bytes: Buffer): Decoded;
   encode(version: ServedVersion, outputs: Tensors): Reply;
   readonly encodeError?: EncodeError;
@@ -100,6 +108,7 @@ export class Gateway {
   /** Loading and unloading, for the protocols that have words for it. */
   readonly control: ModelControl;
   readonly #json = new JsonReader();
+  readonly #bodies = new BodyReader();
   readonly #clock: Clock;
   /** Milliseconds a request may take; a client can ask for less, not for more. */
   readonly #timeoutMs: number;
@@ -136,51 +145,69 @@ export class Gateway {
    */
   infer(exchange: Exchange, model: string, selector: Selector, json: JsonText | null, codec: Codec): void {
     const encodeError = codec.encodeError ?? defaultError;
+    const binary = codec.ownBinary === true ? undefined : exchange.header('inference-header-content-length');
+    if (binary !== undefined) {
+      try {
+        const message = binaryMessage(exchange, binary, codec);
+        this.infer(exchange, model, selector, message.json, message.codec);
+      } catch (thrown) {
+        this.#answerError(exchange, asSlipwayError(thrown), encodeError);
+      }
+      return;
+    }
     const started = this.#clock.now();
-    const inquiry = (value: JsonValue, bytes: Buffer): Inquiry => ({
+    let encode: Codec['encode'] = codec.encode.bind(codec);
+    const inquiry = (decode: (version: ServedVersion) => Decoded): Inquiry => ({
       decode: (version) => {
-        const decoded = codec.decode(version, value, bytes);
+        encode = answerWriter(exchange.header('accept'), version.signature) ?? encode;
+        const decoded = decode(version);
         return { inputs: decoded.inputs, ...mergeTerms(decoded, headerTerms(exchange)) };
       },
       answer: (version, outputs) => {
-        const { body, contentType, headers } = codec.encode(version, outputs);
+        const { body, contentType, headers = [] } = encode(version, outputs);
+        const hint = sizeHint(json?.bytes.length ?? 0, contentType, body.length);
         // Outputs are never views of inputs, and the runner is done with those.
         exchange.release();
-        exchange.reply(200, contentType, body, headers);
+        exchange.reply(200, contentType, body, [...headers, ...hint]);
       },
       fail: (error) => this.#answerError(exchange, error, encodeError),
       onClose: (cancel) => exchange.onClose(cancel),
     });
-    if (json === null) {
-      this.run(model, selector, inquiry(null, exchange.body));
-      return;
-    }
-    const refusal = inquiry(null, json.bytes);
+    const refusal = inquiry((version) => codec.decode(version, null, exchange.body));
     const version = this.#find(model, selector, refusal);
     if (version === null) return;
     const failed = (thrown: unknown): void => this.#failed(version, started, refusal, thrown);
     let gone = false;
     let later = false;
     exchange.onClose(() => (gone = true));
-    const submit = (value: JsonValue, bytes: Buffer): void => {
+    const submit = (decode: (version: ServedVersion) => Decoded): void => {
       if (gone) {
         failed(fail('CANCELLED', {}));
         return;
       }
-      // A worker has parsed it meanwhile, and the version may have been replaced.
+      // A worker has read it meanwhile, and the version may have been replaced.
       const current = later ? this.#find(model, selector, refusal) : version;
-      if (current !== null) this.#submit(current, started, inquiry(value, bytes));
+      if (current !== null) this.#submit(current, started, inquiry(decode));
     };
     try {
-      this.#json.read(json.bytes, json.nonFinite, submit, failed);
-      later = true;
+      const task = contentTask(exchange, version.scheduler.rules.accepts, codec.ownBinary === true);
+      if (task !== null) {
+        const done = (inputs: Tensors): void => submit(() => ({ inputs, timeoutMs: null }));
+        later = this.#bodies.read(exchange.body, task, done, failed);
+      } else if (json === null) submit((current) => codec.decode(current, null, exchange.body));
+      else {
+        const done = (value: JsonValue, bytes: Buffer): void =>
+          submit((current) => codec.decode(current, value, bytes));
+        this.#json.read(json.bytes, json.nonFinite, done, failed);
+        later = true;
+      }
     } catch (thrown) {
       failed(thrown);
     }
   }
 
-  close(): Promise<void> {
-    return this.#json.close();
+  async close(): Promise<void> {
+    await Promise.all([this.#json.close(), this.#bodies.close()]);
   }
 
   /** null when there is none; `inquiry` has been told. */

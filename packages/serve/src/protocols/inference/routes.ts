@@ -6,7 +6,7 @@ import { fail, OIP_DATATYPE } from '@slipway/core';
 import type { Endpoint, Exchange } from '../../http/exchange.ts';
 import { isObject, JsonParser } from '../../json/parse.ts';
 import { JsonWriter } from '../../json/writer.ts';
-import { type Gateway, LATEST, type Selector } from '../gateway.ts';
+import { type Gateway, LATEST, type Selector, type ServedVersion } from '../gateway.ts';
 import { pathSegments, versionOf } from '../path.ts';
 import type { InferenceContext } from './context.ts';
 import { indexOf, PLATFORM, readyVersions } from './describe.ts';
@@ -61,13 +61,14 @@ export class InferenceRoutes {
       route: '/v2/models/{model}/infer',
       methods: ['POST'],
       handle: (exchange) => {
-        let request: InferRequest;
+        let request: InferRequest | null = null;
         const { body } = exchange;
         const { memory } = this.#context;
         const split = jsonLength(body, exchange.header('inference-header-content-length'));
         const raw = body.subarray(split);
         const json = split === 0 && body.length > 0 ? null : { bytes: body.subarray(0, split), nonFinite: false };
         this.#gateway.infer(exchange, model, selector, json, {
+          ownBinary: true,
           decode: (version, value, bytes) => {
             const { accepts } = version.scheduler.rules;
             request =
@@ -76,8 +77,15 @@ export class InferenceRoutes {
                 : readInferRequest(value, { json: bytes, raw, signature: accepts, memory });
             return request;
           },
-          encode: (version, outputs) =>
-            writeInferReply(this.#writer, version, request, answerOutputs(version, request.outputs, outputs, memory)),
+          encode: (version, outputs) => {
+            const asked = request ?? unasked(version);
+            return writeInferReply(
+              this.#writer,
+              version,
+              asked,
+              answerOutputs(version, asked.outputs, outputs, memory),
+            );
+          },
         });
       },
     };
@@ -146,6 +154,14 @@ export class InferenceRoutes {
     return body.ready === true;
   }
 }
+
+/** For inputs that came in another form than this protocol's: all outputs, as JSON. */
+const unasked = ({ signature }: ServedVersion): InferRequest => ({
+  id: null,
+  inputs: {},
+  outputs: signature.outputs.map(({ name }) => ({ name, binary: false, classes: 0, memory: null })),
+  timeoutMs: null,
+});
 
 function get(route: string, document: () => unknown): Endpoint {
   return {
