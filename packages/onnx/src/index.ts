@@ -1,5 +1,6 @@
 /** The ONNX language: models as frozen data, and what can be asked of them and done to them without running them. */
 export { type BuildOptions, type Builder, buildGraph, buildModel, type OpOptions } from './build/builder.ts';
+export { decoderModel, type DecoderOptions } from './build/decoder.ts';
 export { encoderModel, type EncoderOptions } from './build/encoder.ts';
 export { mlpModel, type MlpOptions, oneWeightModel } from './build/models.ts';
 export { type Change, compareModels, type ModelDifference } from './compare.ts';

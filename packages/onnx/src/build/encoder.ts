@@ -8,11 +8,10 @@
  * Inputs, all int64 [batch, sequence]: `input_ids`, `attention_mask` (1 counts, 0 does not), `token_type_ids`.
  * Output, float32: `logits` [batch, labels], or `last_hidden_state` [batch, sequence, hidden] without labels.
  */
-import { type Attribute, floatAttribute, intAttribute, intsAttribute, tensorAttribute } from '../ir/attribute.ts';
-import { type Initializer, initializerOf } from '../ir/initializer.ts';
+import { floatAttribute, intAttribute } from '../ir/attribute.ts';
 import type { Model } from '../ir/model.ts';
 import { type Builder, buildModel } from './builder.ts';
-import { normalFiller } from './random.ts';
+import { Writer } from './writer.ts';
 
 export interface EncoderOptions {
   /** Default 12. */
@@ -41,8 +40,6 @@ export interface EncoderOptions {
   readonly gelu?: 'erf' | 'tanh' | 'operator';
 }
 
-/** Deviation of the weights, and of what is added to ones in the normalizations: BERT's initialisation. */
-const DEVIATION = 0.02;
 const EPSILON = 1e-12;
 const LOWEST_FLOAT32 = -3.4028234663852886e38;
 
@@ -52,7 +49,7 @@ export function encoderModel(options: EncoderOptions = {}): Model {
   if (hidden % heads !== 0) throw new RangeError(`${heads} heads do not divide a width of ${hidden}`);
   return buildModel(
     (b) => {
-      const w = new Writer(b, options.seed ?? 1, options);
+      const w = new EncoderWriter(b, options);
       const ids = b.input('input_ids', 'int64', ['batch', 'sequence']);
       const mask = b.input('attention_mask', 'int64', ['batch', 'sequence']);
       const types = b.input('token_type_ids', 'int64', ['batch', 'sequence']);
@@ -74,67 +71,13 @@ export function encoderModel(options: EncoderOptions = {}): Model {
   );
 }
 
-interface Linear {
-  readonly at: string;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** The builder with what every part of the network is made of. */
-class Writer {
-  readonly b: Builder;
-  readonly #fill: (values: Float32Array, deviation: number, mean?: number) => Float32Array;
+/** The writer with the two parts that exporters write in several ways. */
+class EncoderWriter extends Writer {
   readonly #options: EncoderOptions;
-  #constants = 0;
 
-  constructor(b: Builder, seed: number, options: EncoderOptions) {
-    this.b = b;
-    this.#fill = normalFiller(seed);
+  constructor(b: Builder, options: EncoderOptions) {
+    super(b, options.seed ?? 1, options.opset ?? 17);
     this.#options = options;
-  }
-
-  op(op: string, inputs: readonly string[], ...attributes: readonly Attribute[]): string {
-    return this.b.op(op, inputs, { attributes });
-  }
-  weight(name: string, dims: readonly number[], mean = 0): string {
-    const length = dims.reduce((product, dim) => product * dim, 1);
-    return this.b.constant(name, {
-      dtype: 'float32',
-      shape: dims,
-      data: this.#fill(new Float32Array(length), DEVIATION, mean),
-    });
-  }
-  #constant(value: Initializer): string {
-    return this.b.op('Constant', [], {
-      attributes: [tensorAttribute('value', value)],
-      outputs: [`constant_${this.#constants++}`],
-    });
-  }
-  scalar(value: number): string {
-    return this.#constant(initializerOf('', { dtype: 'float32', shape: [], data: Float32Array.of(value) }));
-  }
-  integer(value: number, shape: readonly [] | readonly [1] = []): string {
-    return this.#constant(initializerOf('', { dtype: 'int64', shape, data: BigInt64Array.of(BigInt(value)) }));
-  }
-  /** A vector of one element: the size of `axis` at run time. */
-  size(value: string, axis: number): string {
-    const dim = this.op('Gather', [this.op('Shape', [value]), this.integer(axis)], intAttribute('axis', 0));
-    return this.unsqueeze(dim, 0);
-  }
-  unsqueeze(value: string, axis: number): string {
-    // Axes became an input with operator set 13.
-    return (this.#options.opset ?? 17) >= 13
-      ? this.op('Unsqueeze', [value, this.integer(axis, [1])])
-      : this.op('Unsqueeze', [value], intsAttribute('axes', [axis]));
-  }
-  mean(value: string): string {
-    return (this.#options.opset ?? 17) >= 18
-      ? this.op('ReduceMean', [value, this.integer(-1, [1])])
-      : this.op('ReduceMean', [value], intsAttribute('axes', [-1]));
-  }
-  linear(value: string, { at, from, to }: Linear): string {
-    const product = this.op('MatMul', [value, this.weight(`${at}.weight`, [from, to])]);
-    return this.op('Add', [this.weight(`${at}.bias`, [to]), product]);
   }
 
   layerNorm(value: string, at: string, width: number): string {
@@ -164,7 +107,7 @@ class Writer {
 }
 
 /** 0 where a token counts and the lowest number where it does not: float32 [batch, 1, 1, sequence]. */
-function additiveMask(w: Writer, mask: string): string {
+function additiveMask(w: EncoderWriter, mask: string): string {
   const wide = w.op('Cast', [w.unsqueeze(w.unsqueeze(mask, 1), 2)], intAttribute('to', 1));
   return w.op('Mul', [w.op('Sub', [w.scalar(1), wide]), w.scalar(LOWEST_FLOAT32)]);
 }
@@ -176,7 +119,7 @@ interface Embeddings {
   readonly tokenTypes: number;
 }
 
-function embeddings(w: Writer, ids: string, types: string, size: Embeddings): string {
+function embeddings(w: EncoderWriter, ids: string, types: string, size: Embeddings): string {
   const at = 'embeddings';
   const { hidden } = size;
   const lookUp = (name: string, rows: number, index: string): string =>
@@ -196,32 +139,32 @@ function embeddings(w: Writer, ids: string, types: string, size: Embeddings): st
 }
 
 /** Scaled dot product over `heads` heads: float32 [batch, sequence, hidden], before the output projection. */
-function attention(w: Writer, at: string, value: string, bias: string, hidden: number, heads: number): string {
+function attention(w: EncoderWriter, at: string, value: string, bias: string, hidden: number, heads: number): string {
   const width = hidden / heads;
   const split = (name: string, ...perm: readonly number[]): string => {
     const projected = w.linear(value, { at: `${at}.self.${name}`, from: hidden, to: hidden });
     const sizes = [w.size(projected, 0), w.size(projected, 1), w.integer(heads, [1]), w.integer(width, [1])];
-    const shaped = w.op('Reshape', [projected, w.op('Concat', sizes, intAttribute('axis', 0))]);
-    return w.op('Transpose', [shaped], intsAttribute('perm', perm));
+    const shaped = w.reshape(projected, sizes);
+    return w.transpose(shaped, ...perm);
   };
   const query = split('query', 0, 2, 1, 3);
   const key = split('key', 0, 2, 3, 1);
   const values = split('value', 0, 2, 1, 3);
   const scores = w.op('Div', [w.op('MatMul', [query, key]), w.scalar(Math.sqrt(width))]);
   const shares = w.op('Softmax', [w.op('Add', [scores, bias])], intAttribute('axis', -1));
-  const context = w.op('Transpose', [w.op('MatMul', [shares, values])], intsAttribute('perm', [0, 2, 1, 3]));
+  const context = w.transpose(w.op('MatMul', [shares, values]), 0, 2, 1, 3);
   const sizes = [w.size(context, 0), w.size(context, 1), w.integer(hidden, [1])];
-  return w.op('Reshape', [context, w.op('Concat', sizes, intAttribute('axis', 0))]);
+  return w.reshape(context, sizes);
 }
 
-function feedForward(w: Writer, at: string, value: string, hidden: number, intermediate: number): string {
+function feedForward(w: EncoderWriter, at: string, value: string, hidden: number, intermediate: number): string {
   const wide = w.gelu(w.linear(value, { at: `${at}.intermediate.dense`, from: hidden, to: intermediate }));
   const narrow = w.linear(wide, { at: `${at}.output.dense`, from: intermediate, to: hidden });
   return w.layerNorm(w.op('Add', [narrow, value]), `${at}.output.LayerNorm`, hidden);
 }
 
 /** The first token through a pooler to the logits. */
-function head(w: Writer, value: string, hidden: number, labels: number): void {
+function head(w: EncoderWriter, value: string, hidden: number, labels: number): void {
   if (labels === 0) {
     w.b.op('Identity', [value], { outputs: ['last_hidden_state'] });
     w.b.output('last_hidden_state', 'float32', ['batch', 'sequence', hidden]);
