@@ -23,6 +23,7 @@ describe('decoderModel', () => {
     ['with compared positions', { mask: 'comparison', padding: true }],
     ['with tables', { mask: 'table', rotary: 'table' }],
     ['with neighbours turned', { rotary: 'interleaved' }],
+    ['with positions as an input', { positions: true, rotary: 'interleaved' }],
     ['with a key per query', { groups: 4 }],
     ['of an old operator set', { opset: 14 }],
     ['of a new operator set', { opset: 23 }],

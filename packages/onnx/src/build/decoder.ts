@@ -2,7 +2,7 @@
  * A transformer decoder as PyTorch's exporter writes Llama, with random weights: RMS normalization, rotary positions, queries
  * that share keys and values in groups, a causal mask, SwiGLU. No cached keys: all tokens are read at once.
  *
- * The graph is not tidied, as in `encoderModel`. Inputs, int64 [batch, sequence]: `input_ids` and, with padding,
+ * The graph is not tidied, as in `encoderModel`. Inputs, int64 [batch, sequence]: `input_ids`; with padding
  * `attention_mask` (1 counts, 0 does not). Output, float32 [batch, sequence, vocabulary]: `logits`.
  */
 import { intAttribute } from '../ir/attribute.ts';
@@ -41,6 +41,8 @@ export interface DecoderOptions {
    * positions; `interleaved`: neighbours do, as in GPT-J; `table`: halves, by constant tables that positions are looked up in.
    */
   readonly rotary?: 'half' | 'interleaved' | 'table';
+  /** The positions of tokens are an input, `position_ids`, int64 [batch, sequence]; otherwise they are 0, 1, 2 … Default false. */
+  readonly positions?: boolean;
 }
 
 interface Size extends Required<Omit<DecoderOptions, 'seed' | 'opset'>> {
@@ -90,9 +92,23 @@ function sizeOf(options: DecoderOptions): Size {
   }
   if (heads % groups !== 0) throw new RangeError(`${groups} groups do not divide ${heads} heads`);
   if (mask === 'table' && padding) throw new RangeError('a constant triangle holds no padding');
-  const { layers = 16, intermediate = 4 * hidden, vocabulary = 32_000, maxPositions = 512, rotary = 'half' } = options;
+  const { layers = 16, intermediate = 4 * hidden, vocabulary = 32_000, maxPositions = 512 } = options;
+  const { rotary = 'half', positions = false } = options;
   const width = hidden / heads;
-  return { layers, hidden, heads, groups, intermediate, vocabulary, maxPositions, mask, padding, rotary, width };
+  return {
+    layers,
+    hidden,
+    heads,
+    groups,
+    intermediate,
+    vocabulary,
+    maxPositions,
+    mask,
+    padding,
+    rotary,
+    positions,
+    width,
+  };
 }
 
 /** x / √(mean(x²) + ε) · scale. */
@@ -140,10 +156,12 @@ interface Angles {
   readonly sine: string;
 }
 
-function rotaryAngles(w: Writer, ids: string, { rotary, width, maxPositions }: Size): Angles {
+function rotaryAngles(w: Writer, ids: string, size: Size): Angles {
+  const { rotary, width, maxPositions } = size;
   const inverse = Float64Array.from({ length: width / 2 }, (_, i) => ROTARY_BASE ** ((-2 * i) / width));
-  const range = w.op('Range', [w.integer(0), w.sizeOf(ids, 1), w.integer(1)]);
-  const positions = w.unsqueeze(range, 0);
+  const positions = size.positions
+    ? w.b.input('position_ids', 'int64', ['batch', 'sequence'])
+    : w.unsqueeze(w.op('Range', [w.integer(0), w.sizeOf(ids, 1), w.integer(1)]), 0);
   if (rotary === 'table') {
     const lookUp = (name: string, of: (angle: number) => number): string => {
       const table = Float32Array.from({ length: maxPositions * width }, (_, i) =>
@@ -160,7 +178,7 @@ function rotaryAngles(w: Writer, ids: string, { rotary, width, maxPositions }: S
     rotary === 'half'
       ? w.concat([angles, angles], -1)
       : w.reshape(w.concat([w.unsqueeze(angles, 3), w.unsqueeze(angles, 3)], 3), [
-          w.integer(1, [1]),
+          w.size(positions, 0),
           w.size(ids, 1),
           w.integer(width, [1]),
         ]);

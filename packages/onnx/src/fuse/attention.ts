@@ -2,26 +2,25 @@
  * Scaled dot-product attention over several heads becomes one operator. Anchored at the Softmax; acts only where every axis
  * is accounted for by the shapes.
  */
-import { type Attribute, floatAttribute, intAttribute } from '../ir/attribute.ts';
-import { createNode, getInt, getInts, isOp, MS_DOMAIN, type Node } from '../ir/node.ts';
+import { getInt, getInts, isOp, type Node } from '../ir/node.ts';
 import { type Dim, type Shape, UNKNOWN_DIM } from '../ir/type.ts';
-import { madeBy, otherOperand } from '../simplify/pattern.ts';
+import { madeBy, otherOperand, scalarOf } from '../simplify/pattern.ts';
 import { eachNode, type Rewrite, type Site } from '../simplify/rewrite.ts';
+import { emitAttention } from './emit.ts';
 import { withoutBias } from './gelu.ts';
-import { type Heads, splitHeads, unitedBy, withoutScale } from './heads.ts';
-import { paddingMask, type PaddingMask } from './mask.ts';
+import { type Heads, splitAndTurnedHeads, splitHeads, unitedBy, withoutScale } from './heads.ts';
+import { additiveMask, choosingMask, type Mask } from './mask.ts';
 
-const SPLIT = [0, 2, 1, 3];
-const SPLIT_AND_TURNED = [0, 2, 3, 1];
-
-interface AttentionMatch {
+export interface AttentionMatch {
   readonly query: Heads;
   readonly key: Heads;
   readonly value: Heads;
   readonly scale: number;
-  readonly padding?: PaddingMask;
+  readonly mask?: Mask;
   /** Added to the scores, [batch or 1, heads or 1, queries, keys]. */
   readonly bias?: string;
+  /** What `mask` was read from, where it is added. */
+  readonly added?: string;
   /** The Reshape that gives the result. */
   readonly last: Node;
 }
@@ -29,57 +28,82 @@ interface AttentionMatch {
 export const fuseAttention: Rewrite = {
   name: 'attention',
   exactness: 'rounding',
-  summary: 'Attention spelt out, with or without a mask, becomes `MultiHeadAttention`.',
+  summary:
+    'Attention spelt out, with or without a mask, becomes `MultiHeadAttention`; `GroupQueryAttention` where queries share keys and values; from operator set 23 on the standard `Attention`.',
   apply: eachNode(['Softmax'], (node, site) => {
     const match = attentionAround(node, site);
-    if (match === undefined) return false;
-    const { query, key, value, scale, padding, last } = match;
-    const attributes: Attribute[] = [intAttribute('num_heads', query.heads), floatAttribute('scale', scale)];
-    if (padding !== undefined) attributes.push(floatAttribute('mask_filter_value', padding.filter));
-    const mask = padding === undefined ? '' : asInt32(padding.source, last, site);
-    const inputs = [query.value, key.value, value.value, '', mask, match.bias ?? ''];
-    while (inputs.at(-1) === '') inputs.pop();
-    const options = { name: last.name, domain: MS_DOMAIN, attributes };
-    site.editor.replace(last, createNode('MultiHeadAttention', inputs, last.outputs, options));
-    return true;
+    return match !== undefined && emitAttention(match, site);
   }),
 };
 
 function attentionAround(softmax: Node, site: Site): AttentionMatch | undefined {
   const [scores = ''] = softmax.inputs;
-  const [shares = ''] = softmax.outputs;
   const shape = site.shape(scores);
   const axis = getInt(softmax, 'axis', site.opset >= 13 ? -1 : 1);
   if (shape?.length !== 4 || (axis !== 3 && axis !== -1) || site.type(scores)?.dtype !== 'float32') return undefined;
+  const { shares, guarded } = sharesOf(softmax, site);
   const product = site.soleReader(shares);
   if (product === undefined || !isOp(product, 'MatMul') || product.inputs[0] !== shares) return undefined;
-  const value = splitHeads(site, product.inputs[1] ?? '', SPLIT);
+  const value = splitHeads(site, product.inputs[1] ?? '');
   const turned = site.soleReader(product.outputs[0] ?? '');
   if (value === undefined || turned === undefined || !isOp(turned, 'Transpose')) return undefined;
-  if (getInts(turned, 'perm')?.join() !== SPLIT.join()) return undefined;
+  if (getInts(turned, 'perm')?.join() !== '0,2,1,3') return undefined;
   const last = unitedBy(site, turned.outputs[0] ?? '', value.heads * value.width);
-  if (last === undefined || site.soleReader(scores) === undefined) return undefined;
+  if (last === undefined || soleUser(site, scores) === undefined) return undefined;
 
-  const masked = scored(site, scores);
-  for (const { value: name, mask } of masked) {
-    const scaled = withoutScale(site, name);
+  for (const masked of scored(site, scores)) {
+    const scaled = withoutScale(site, masked.value);
     const found = queryAndKey(site, scaled.value);
     if (found === undefined || !fit(found.query, found.key, value, site)) continue;
     const base = { ...found, value, scale: scaled.scale * found.scale, last };
-    if (mask === undefined) return base;
-    const keys = site.shape(found.key.value)?.[1];
-    const padding = paddingMask(site, mask, keys);
-    if (padding !== undefined && sameBatch(site, padding.source, found.query.value)) return { ...base, padding };
-    if (isBias(site.shape(mask), found.query, keys, site)) return { ...base, bias: mask };
+    if (masked.kind === 'plain') return base;
+    const [batch = UNKNOWN_DIM, queries = UNKNOWN_DIM] = site.shape(found.query.value) ?? [];
+    const sizes = { batch, queries, keys: site.shape(found.key.value)?.[1] ?? UNKNOWN_DIM };
+    const mask =
+      masked.kind === 'added'
+        ? additiveMask(site, masked.mask, sizes)
+        : choosingMask(site, masked.mask, masked.filter, masked.kept, sizes);
+    if (mask?.kind === 'causal') return { ...base, mask };
+    if (mask?.kind === 'padding' && sameBatch(site, mask.source, found.query.value)) {
+      return { ...base, mask, ...(masked.kind === 'added' && { added: masked.mask }) };
+    }
+    // Where a row is hidden as a whole, what is guarded gives zeros, and the operators do not.
+    if (masked.kind === 'added' && !guarded && isBias(site.shape(masked.mask), found.query, sizes.keys, site)) {
+      return { ...base, bias: masked.mask };
+    }
   }
   return undefined;
 }
 
-/** The scores before a mask was added to them, and the mask; either operand may be either. */
-function scored(site: Site, scores: string): readonly { readonly value: string; readonly mask?: string }[] {
+/** The shares of attention, and whether NaN among them is replaced by 0, as newer exporters do. */
+function sharesOf(softmax: Node, site: Site): { readonly shares: string; readonly guarded: boolean } {
+  const [shares = ''] = softmax.outputs;
+  const readers = site.editor.consumers(shares);
+  const test = readers.find((reader) => isOp(reader, 'IsNaN'));
+  const choice = readers.find((reader) => isOp(reader, 'Where'));
+  const [condition, zero, otherwise] = choice?.inputs ?? [];
+  const isGuard =
+    readers.length === 2 && condition === test?.outputs[0] && otherwise === shares && scalarOf(site, zero) === 0;
+  return isGuard && !site.editor.isOutput(shares)
+    ? { shares: choice?.outputs[0] ?? '', guarded: true }
+    : { shares, guarded: false };
+}
+
+type Scored = { readonly value: string } & (
+  | { readonly kind: 'plain' }
+  | { readonly kind: 'added'; readonly mask: string }
+  | { readonly kind: 'chosen'; readonly mask: string; readonly filter: number; readonly kept: boolean }
+);
+
+/** The scores before a mask was added to them, or chose among them; either operand may be either. */
+function scored(site: Site, scores: string): readonly Scored[] {
   const sum = madeBy(site, scores, 'Add');
-  if (sum === undefined) return [{ value: scores }];
-  return sum.inputs.map((value) => ({ value, mask: otherOperand(sum, value) }));
+  if (sum !== undefined) return sum.inputs.map((value) => ({ kind: 'added', value, mask: otherOperand(sum, value) }));
+  const [mask = '', yes = '', no = ''] = madeBy(site, scores, 'Where')?.inputs ?? [];
+  const [left, right] = [scalarOf(site, yes), scalarOf(site, no)];
+  if (right !== undefined) return [{ kind: 'chosen', value: yes, mask, filter: right, kept: true }];
+  if (left !== undefined) return [{ kind: 'chosen', value: no, mask, filter: left, kept: false }];
+  return [{ kind: 'plain', value: scores }];
 }
 
 function queryAndKey(
@@ -87,17 +111,24 @@ function queryAndKey(
   name: string,
 ): { readonly query: Heads; readonly key: Heads; readonly scale: number } | undefined {
   const product = madeBy(site, name, 'MatMul');
-  if (product === undefined || site.soleReader(name) === undefined) return undefined;
+  if (product === undefined || soleUser(site, name) === undefined) return undefined;
   const left = withoutScale(site, product.inputs[0] ?? '');
   const right = withoutScale(site, product.inputs[1] ?? '');
-  const query = splitHeads(site, left.value, SPLIT);
-  const key = splitHeads(site, right.value, SPLIT_AND_TURNED);
+  const query = splitHeads(site, left.value);
+  const key = splitAndTurnedHeads(site, right.value);
   return query === undefined || key === undefined ? undefined : { query, key, scale: left.scale * right.scale };
+}
+
+/** The node that alone uses the elements of `name`: masks are often cut to the size of the scores. */
+function soleUser(site: Site, name: string): Node | undefined {
+  const users = site.editor.consumers(name).filter((node) => !isOp(node, 'Shape'));
+  return users.length === 1 && !site.editor.isOutput(name) ? users[0] : undefined;
 }
 
 /** True when the heads are the same in number and size, and rows of a batch meet rows of the same batch. */
 function fit(query: Heads, key: Heads, value: Heads, site: Site): boolean {
   if (query.heads !== key.heads || query.heads !== value.heads || query.width !== key.width) return false;
+  if (query.repeats !== 1 || key.repeats !== value.repeats || value.rotary !== undefined) return false;
   const inputs = [query, key, value].map((part) => madeBy(site, withoutBias(part.value, site).value, 'MatMul'));
   const shared = new Set(inputs.map((node) => node?.inputs[0]));
   if (shared.size === 1 && !shared.has(undefined)) return true;
@@ -121,18 +152,4 @@ function isBias(shape: Shape | undefined, query: Heads, keys: Dim | undefined, s
   return (
     (rows === 1 || rows === batch) && (heads === 1 || heads === query.heads) && rest[0] === queries && rest[1] === keys
   );
-}
-
-/** The mask in the type the operators take. One Cast per use: equal ones are united afterwards. */
-function asInt32(source: string, before: Node, site: Site): string {
-  if (site.type(source)?.dtype === 'int32') return source;
-  const name = site.editor.uniqueName(`${source}_int32`);
-  site.editor.insertBefore(
-    before,
-    createNode('Cast', [source], [name], {
-      name: site.editor.uniqueNodeName(name),
-      attributes: [intAttribute('to', 6)],
-    }),
-  );
-  return name;
 }

@@ -14,12 +14,14 @@ import { upgradeOpset } from '../upgrade/upgrade.ts';
 import { fuseAttention } from './attention.ts';
 import { fuseBiasGelu, fuseGelu, fuseQuickGelu } from './gelu.ts';
 import { fuseProjections } from './projections.ts';
+import { fuseRotary } from './rotary.ts';
 import { fuseSkipLayerNormalization } from './skip-layer-normalization.ts';
 
 const FUSIONS: readonly Rewrite[] = [
   fuseGelu,
   fuseQuickGelu,
   fuseBiasGelu,
+  fuseRotary,
   fuseAttention,
   fuseProjections,
   fuseSkipLayerNormalization,

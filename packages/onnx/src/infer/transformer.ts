@@ -37,6 +37,12 @@ const multiHeadAttention: Rule = (c) => {
   return [tensorType(c.dtype(0), [...rows(c, 0), width ?? UNKNOWN_DIM]), ...others(c)];
 };
 
+/** The result is as wide as the queries, unless they hold keys and values as well. */
+const groupQueryAttention: Rule = (c) => {
+  if (!c.has(1)) throw new CannotInfer('packed inputs are not followed');
+  return [c.tensor(0), ...others(c)];
+};
+
 const embedLayerNormalization: Rule = (c) => {
   const ids = c.shape(0);
   const width = c.shape(2)?.[1] ?? UNKNOWN_DIM;
@@ -53,6 +59,7 @@ export const transformerRules: Readonly<Record<string, Rule>> = {
   RotaryEmbedding: sameAsFirst,
   Attention: attention,
   MultiHeadAttention: multiHeadAttention,
+  GroupQueryAttention: groupQueryAttention,
   EmbedLayerNormalization: embedLayerNormalization,
   SkipLayerNormalization: skipNormalization,
   SkipSimplifiedLayerNormalization: skipNormalization,

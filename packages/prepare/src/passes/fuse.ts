@@ -12,7 +12,7 @@ type Spec = Extract<PassSpec, { pass: 'fuse' }>;
 
 export const fusePass: Pass<Spec> = {
   name: 'fuse',
-  version: 3,
+  version: 4,
 
   assess(model) {
     const { applied, nodesBefore, nodesAfter } = fuse(model);
