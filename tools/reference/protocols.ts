@@ -6,6 +6,7 @@ const folder = path.join(import.meta.dirname, '../../packages/serve/src/protocol
 
 const SECTIONS = [
   { file: 'tensorflow.txt', title: 'TensorFlow Serving REST' },
+  { file: 'kserve.txt', title: 'KServe v1' },
   { file: 'inference.txt', title: 'Open Inference Protocol v2' },
   { file: 'plain.txt', title: 'Plain JSON' },
 ] as const;
@@ -17,6 +18,20 @@ each tensor follow in the order listed, little-endian and row-major, and each in
 instead of \`data\`. BYTES are a 32-bit length and the bytes, per element. \`"parameters": {"binary_data_output": true}\` asks for binary outputs.
 `;
 
+const EXAMPLES = `### Examples: classify and regress
+
+Both take \`tf.Example\`, over REST as \`examples\` and \`context\`, over gRPC as \`ExampleList\` or \`ExampleListWithContext\`. Every input of the model takes the
+feature of its name: a flat list (or one value), shaped as the model wants a row. Other features are ignored; a missing one is an error that names it. A context
+is merged into every example, which wins. The signature may be \`serving_default\`, \`classification\` or \`regression\`.
+
+- **Classify** gives the classes in the order of the model. The scores are the output of floats of shape [rows, classes] or [rows]: the one named \`scores\`,
+  or the only one there is. Labels are an output of strings of the same shape, else the \`labels\` of the release when there are as many as classes, else the
+  index. Scores are what the model returns: of a model that returns logits they are logits, unless the release has the [transform](../guides/transforms.md)
+  \`softmax\`.
+- **Regress** gives the output of numbers of shape [rows] or [rows, 1]: the one named \`outputs\`, or the only one there is.
+- A model that fits neither rule is refused with its outputs listed; nothing is guessed.
+`;
+
 const GRPC = `## gRPC
 
 HTTP/2 without TLS, begun by prior knowledge, on port 8500. The names and numbers are those of the published definitions; what is spoken of
@@ -24,13 +39,15 @@ them is in \`packages/serve/proto\`.
 
 | service | calls |
 | --- | --- |
-| \`tensorflow.serving.PredictionService\` | \`Predict\`, \`GetModelMetadata\`; \`Classify\`, \`Regress\` and \`MultiInference\` answer UNIMPLEMENTED |
-| \`tensorflow.serving.ModelService\` | \`GetModelStatus\` |
+| \`tensorflow.serving.PredictionService\` | \`Predict\`, \`Classify\`, \`Regress\`, \`MultiInference\`, \`GetModelMetadata\` |
+| \`tensorflow.serving.ModelService\` | \`GetModelStatus\`, \`HandleReloadConfigRequest\` (refused unless model control is allowed) |
+| \`tensorflow.serving.SessionService\` | \`SessionRun\` answers UNIMPLEMENTED: it names tensors of a TensorFlow graph |
 | \`inference.GRPCInferenceService\` | \`ServerLive\`, \`ServerReady\`, \`ModelReady\`, \`ServerMetadata\`, \`ModelMetadata\`, \`ModelInfer\`, \`ModelStreamInfer\`, \`RepositoryIndex\` |
 | \`grpc.health.v1.Health\` | \`Check\`, \`Watch\`: of the server (the empty name) and of each service here |
 
 - **Predict** takes \`tensor_content\` or the typed field of the dtype (one value stands for all, as in TensorFlow) and answers in typed
-  fields, as TensorFlow Serving does.
+  fields, as TensorFlow Serving does. DT_BFLOAT16 is widened to DT_FLOAT.
+- **Classify**, **Regress**, **MultiInference**: see [what examples mean](#examples-classify-and-regress).
 - **ModelInfer** takes \`raw_input_contents\` for all inputs, or typed contents; the answer comes the way the request came. An answer with an FP16
   output is raw, because there is no typed field for it. BF16 is taken raw, and widened to FP32.
 - **ModelStreamInfer** answers in the order of the requests, each with its own \`error_message\`; 64 may be under way.
@@ -50,7 +67,7 @@ One port (8501) speaks three protocols over HTTP/1.1, another (8500) [two of the
 the server replay. Every answer carries \`x-request-id\`; an error is \`{"error", "code", "request_id", "hint"}\`: the text for people, the
 code for programs. [Every code](errors.md), [every limit](limits.md).
 
-${SECTIONS.map(({ file, title }) => section(title, readFileSync(path.join(folder, file), 'utf8'))).join('\n')}
+${SECTIONS.map(({ file, title }) => section(file, title)).join('\n')}
 ${GRPC}
 ## Administration
 
@@ -63,12 +80,18 @@ ${GRPC}
 
 const FENCE = '```';
 
-function section(title: string, golden: string): string {
+const APPENDIX: Readonly<Record<string, string>> = {
+  'tensorflow.txt': `\n${EXAMPLES}`,
+  'inference.txt': `\n${BINARY}`,
+};
+
+function section(file: string, title: string): string {
+  const golden = readFileSync(path.join(folder, file), 'utf8');
   const [preamble = '', ...exchanges] = golden.split(/^=== /m);
   if (exchanges.length === 0) throw new Error(`${title}: the golden file holds no exchange`);
   const shown = exchanges.map((exchange) => {
     const [name = '', ...lines] = exchange.trimEnd().split('\n');
     return `${name}:\n\n${FENCE}\n${lines.join('\n').trim()}\n${FENCE}\n`;
   });
-  return `## ${title}\n\n${preamble.trim()}\n\n${shown.join('\n')}${title.startsWith('Open') ? `\n${BINARY}` : ''}`;
+  return `## ${title}\n\n${preamble.trim()}\n\n${shown.join('\n')}${APPENDIX[file] ?? ''}`;
 }

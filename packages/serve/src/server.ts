@@ -24,6 +24,7 @@ import { healthMethods } from './protocols/health.ts';
 import { inferenceContext } from './protocols/inference/context.ts';
 import { INFERENCE_SERVICE, inferenceMethods } from './protocols/inference/grpc.ts';
 import { InferenceRoutes } from './protocols/inference/routes.ts';
+import { KServeRoutes } from './protocols/kserve/routes.ts';
 import { PlainRoutes } from './protocols/plain/predict.ts';
 import { protocolRouter } from './protocols/router.ts';
 import { MODEL_SERVICE, PREDICTION_SERVICE, tensorflowMethods } from './protocols/tensorflow/grpc.ts';
@@ -120,7 +121,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     settings.host,
     settings.restPort,
     protocolRouter([
-      new TensorFlowRoutes(gateway, settings.maxBodyBytes),
+      new KServeRoutes(gateway),
+      new TensorFlowRoutes(gateway, settings.maxBodyBytes, () => clock.wall()),
       new InferenceRoutes(inference),
       new PlainRoutes(gateway),
     ]),

@@ -30,6 +30,14 @@ export function statusDocument(versions: readonly VersionStatus[]): StatusDocume
   };
 }
 
+/**
+ * The status of a whole model, with what KServe v1 has at the same place: `name` and `ready`. Clients of either read their keys;
+ * who parses strictly into `GetModelStatusResponse` must ask for a version, or ignore unknown fields.
+ */
+export function modelDocument(name: string, versions: readonly VersionStatus[]): unknown {
+  return { name, ready: versions.some(({ state }) => state === 'ready'), ...statusDocument(versions) };
+}
+
 export function metadataDocument(model: string, version: number, signature: Signature): unknown {
   const tensors = (specs: readonly TensorSpec[]): unknown =>
     Object.fromEntries(specs.map((spec) => [spec.name, tensorInfo(spec)]));

@@ -9,7 +9,8 @@ import { fail, type Signature, type SlipwayError, type Tensor, type Tensors, typ
 import { Numbers } from '../../json/numbers.ts';
 import { isObject, type JsonValue } from '../../json/parse.ts';
 import { isBase64, readTensor, stackValues } from '../../json/tensor.ts';
-import { addInput, checkSize, featureOf, missing, rowsShape, sameLength } from './examples.ts';
+import { addTensor } from '../inference/binary.ts';
+import { checkSize, featureOf, missing, rowsShape, sameLength } from './examples.ts';
 
 /**
  * @param body the text of `request`
@@ -42,7 +43,7 @@ export function readExamplesRequest(
       if (value === undefined) throw missing(spec, row, signature);
       return value;
     });
-    addInput(inputs, spec.name, inputOf(spec, features, body, mostBytes));
+    addTensor(inputs, spec.name, inputOf(spec, features, body, mostBytes));
   }
   return inputs;
 }

@@ -21,7 +21,8 @@ import {
 } from '@slipway/core';
 import { Gathered, ProtoReader } from '../../grpc/reader.ts';
 import { decodeVarints } from '../packed.ts';
-import { addInput, checkSize, featureOf, missing, rowsShape, sameLength } from './examples.ts';
+import { addTensor } from '../inference/binary.ts';
+import { checkSize, featureOf, missing, rowsShape, sameLength } from './examples.ts';
 
 /** Of one feature: exactly one is not null. */
 interface Feature {
@@ -54,7 +55,7 @@ export function readInput(bytes: Buffer, signature: Signature, mostBytes: number
       if (feature === undefined) known.set(message, (feature = readFeature(message)));
       return feature;
     });
-    addInput(inputs, spec.name, inputOf(spec, features, mostBytes));
+    addTensor(inputs, spec.name, inputOf(spec, features, mostBytes));
   });
   return inputs;
 }

@@ -7,15 +7,7 @@
  * Memory: the context is counted once per example, so the rows may be far larger than what was sent; they are
  * bounded before anything is allocated.
  */
-import {
-  BYTES_PER_ELEMENT,
-  type DType,
-  fail,
-  type Signature,
-  type SlipwayError,
-  type Tensor,
-  type TensorSpec,
-} from '@slipway/core';
+import { BYTES_PER_ELEMENT, type DType, fail, type Signature, type SlipwayError, type TensorSpec } from '@slipway/core';
 
 /** The shape of one input for `examples` rows of `length` values each. @throws TENSOR_INVALID */
 export function rowsShape(spec: TensorSpec, examples: number, length: number): number[] {
@@ -60,11 +52,6 @@ export function missing(spec: TensorSpec, example: number, signature: Signature)
 }
 
 export const featureOf = ({ name }: TensorSpec, example: number): string => `examples[${example}], feature "${name}"`;
-
-/** Adds an input as data, not as a member: "__proto__" is a name like any other. */
-export function addInput(inputs: Record<string, Tensor>, name: string, value: Tensor): void {
-  Object.defineProperty(inputs, name, { value, enumerable: true, configurable: true, writable: true });
-}
 
 const invalid = ({ name }: TensorSpec, problem: string): SlipwayError =>
   fail('TENSOR_INVALID', { where: `feature "${name}"`, problem });

@@ -2,15 +2,26 @@
  * `tensorflow.serving.PredictionService` and `ModelService`: every call of theirs; those that take tf.Example are in
  * example-calls.ts.
  */
-import { asSlipwayError, fail, type Signature, type SlipwayError, type TensorSpec, type Tensors } from '@slipway/core';
+import {
+  asSlipwayError,
+  fail,
+  type Signature,
+  type SlipwayError,
+  type Tensor,
+  type TensorSpec,
+  type Tensors,
+} from '@slipway/core';
 import type { Call, Method, Methods } from '../../grpc/method.ts';
 import { ProtoReader } from '../../grpc/reader.ts';
 import { ProtoWriter } from '../../grpc/writer.ts';
 import type { Gateway, Selector } from '../gateway.ts';
+import { addTensor } from '../inference/binary.ts';
 import { statusDocument } from './describe.ts';
 import { classify, multiInference, regress } from './example-calls.ts';
 import { type ModelSpec, named, NO_SPEC, readModelSpec, refuse, writeModelSpec } from './model-spec.ts';
+import { reloadConfig } from './reload-config.ts';
 import { SIGNATURE_NAME, signatureNamed } from './signatures.ts';
+import { servableWords, statusWords } from './words.ts';
 import { readTensorProto, TENSOR_ENCODING, writeShape, writeTensorProto } from './tensor-proto.ts';
 
 export const PREDICTION_SERVICE = 'tensorflow.serving.PredictionService';
@@ -27,12 +38,25 @@ export function tensorflowMethods(gateway: Gateway, mostBytes: number): Methods 
   };
   const model: Readonly<Record<string, Method>> = {
     GetModelStatus: { kind: 'unary', handle: (call, bytes) => getStatus(gateway, call, bytes) },
+    HandleReloadConfigRequest: { kind: 'unary', handle: (call, bytes) => reloadConfig(gateway, call, bytes) },
   };
-  return { ...within(PREDICTION_SERVICE, prediction), ...within(MODEL_SERVICE, model) };
+  const session: Readonly<Record<string, Method>> = { SessionRun: { kind: 'unary', handle: refuseSession } };
+  return {
+    ...within(PREDICTION_SERVICE, prediction),
+    ...within(MODEL_SERVICE, model),
+    ...within('tensorflow.serving.SessionService', session),
+  };
 }
 
 const within = (service: string, methods: Readonly<Record<string, Method>>): Methods =>
   Object.fromEntries(Object.entries(methods).map(([name, method]) => [`/${service}/${name}`, method]));
+
+function refuseSession(): never {
+  throw fail('NOT_IMPLEMENTED', {
+    problem:
+      'SessionRun feeds and fetches tensors of a TensorFlow graph, which an ONNX model does not have; use Predict',
+  });
+}
 
 function predict(gateway: Gateway, call: Call, bytes: Buffer, mostBytes: number): void {
   const reader = new ProtoReader(bytes);
@@ -49,19 +73,19 @@ function predict(gateway: Gateway, call: Call, bytes: Buffer, mostBytes: number)
   const { model, selector } = named(spec);
   let signatureName = SIGNATURE_NAME;
   gateway.run(model, selector, {
-    decode({ signature }) {
+    decode({ signature, scheduler }) {
+      const { accepts } = scheduler.rules;
       signatureName = signatureNamed(spec.signature, 'predict');
       checkFilter(filter, signature);
-      const inputs: Record<string, Tensors[string]> = {};
+      checkNames(tensors, accepts);
+      const inputs: Record<string, Tensor> = {};
       for (const [name, tensor] of tensors) {
-        const value = readTensorProto(tensor, `input "${name}"`, mostBytes);
-        // As data, not as a member: "__proto__" is a name like any other.
-        Object.defineProperty(inputs, name, { value, enumerable: true, configurable: true, writable: true });
+        addTensor(inputs, name, readTensorProto(tensor, `input "${name}"`, mostBytes));
       }
       return { inputs, timeoutMs: call.remainingMs() };
     },
     answer(version, outputs) {
-      const names = filter.length > 0 ? new Set(filter) : version.signature.outputs.map(({ name }) => name);
+      const names = filter.length > 0 ? filter : version.signature.outputs.map(({ name }) => name);
       const writer = new ProtoWriter();
       for (const name of names) {
         const tensor = writeTensorProto(outputs[name] as Tensors[string]);
@@ -88,7 +112,7 @@ function getMetadata(gateway: Gateway, call: Call, bytes: Buffer): void {
   for (const field of fields) {
     if (field !== 'signature_def') throw malformed(`Metadata field ${field.slice(0, 100)} is not supported`);
   }
-  answering(call, named(spec), (model, selector) => {
+  answering(call, named(spec), servableWords, (model, selector) => {
     const version = gateway.models.find(model, selector);
     const map = new ProtoWriter().message(
       1,
@@ -112,7 +136,7 @@ function getStatus(gateway: Gateway, call: Call, bytes: Buffer): void {
     if (reader.field === 1) spec = readModelSpec(reader.message());
     else reader.skip();
   }
-  answering(call, named(spec), (model, selector) => {
+  answering(call, named(spec), statusWords, (model, selector) => {
     const writer = new ProtoWriter();
     for (const { version, state, status } of statusDocument(gateway.models.status(model, selector))
       .model_version_status) {
@@ -129,11 +153,16 @@ function getStatus(gateway: Gateway, call: Call, bytes: Buffer): void {
   });
 }
 
-function answering(call: Call, spec: ModelSpec, make: (model: string, of: Selector) => ProtoWriter): void {
+function answering(
+  call: Call,
+  spec: ModelSpec,
+  words: typeof servableWords,
+  make: (model: string, of: Selector) => ProtoWriter,
+): void {
   try {
     call.reply(make(spec.model, spec.selector));
   } catch (thrown) {
-    refuse(call, asSlipwayError(thrown), spec);
+    refuse(call, asSlipwayError(thrown), spec, words);
   }
 }
 
@@ -148,13 +177,36 @@ function readEntry(reader: ProtoReader, into: Map<string, Buffer>): void {
   into.set(key, value);
 }
 
+/** In TensorFlow Serving's words. @throws TENSOR_INVALID */
+function checkNames(given: ReadonlyMap<string, unknown>, { inputs }: Signature): void {
+  const wanted = inputs.map(({ name }) => name);
+  const extra = [...given.keys()].filter((name) => !wanted.includes(name));
+  const missing = wanted.filter((name) => !given.has(name));
+  if (extra.length + missing.length === 0) return;
+  const shown = (names: readonly string[]): string =>
+    names
+      .map((name) => name.slice(0, 100))
+      .slice(0, 20)
+      .join(',');
+  throw fail('TENSOR_INVALID', {
+    where: 'inputs',
+    problem:
+      `input size does not match signature: ${given.size}!=${wanted.length} len({${shown([...given.keys()])}}) != ` +
+      `len({${shown(wanted)}}). Sent extra: {${shown(extra)}}. Missing but required: {${shown(missing)}}.`,
+  });
+}
+
 function checkFilter(filter: readonly string[], { outputs }: Signature): void {
-  for (const name of filter) {
-    if (outputs.some((spec) => spec.name === name)) continue;
-    const known = outputs.map((spec) => `"${spec.name}"`).join(', ');
-    const problem = `the model has no such output; it gives ${known}`;
-    throw fail('TENSOR_INVALID', { where: `output_filter "${name.slice(0, 100)}"`, problem });
-  }
+  const known = outputs.map(({ name }) => name);
+  filter.forEach((name, index) => {
+    if (!known.includes(name)) {
+      const expected = known.join(',');
+      throw malformed(
+        `output tensor alias not found in signature: ${name.slice(0, 100)} Outputs expected to be in the set {${expected}}.`,
+      );
+    }
+    if (filter.indexOf(name) !== index) throw malformed(`duplicate output tensor alias: ${name}`);
+  });
 }
 
 function signatureDef(signature: Signature): ProtoWriter {

@@ -40,8 +40,13 @@ export function writeModelSpec({ model, version }: ServedVersion, signature: str
 }
 
 /** Ends `call` with `error`, in TensorFlow Serving's words where it has some. */
-export function refuse(call: Call, error: SlipwayError, { model, selector }: ModelSpec): void {
-  const words = servableWords(error, model, selector);
+export function refuse(
+  call: Call,
+  error: SlipwayError,
+  { model, selector }: ModelSpec,
+  wordsOf: typeof servableWords = servableWords,
+): void {
+  const words = wordsOf(error, model, selector);
   if (words === null) call.fail(error);
   else call.fail(error, words.unknownLabel ? 'INVALID_ARGUMENT' : 'NOT_FOUND', words.text);
 }

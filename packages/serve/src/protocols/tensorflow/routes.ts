@@ -1,20 +1,21 @@
 /**
  * TensorFlow Serving's REST API: `/v1/models/NAME[/versions/N | /labels/L][:predict | :classify | :regress | /metadata]`.
  */
-import { fail, type SlipwayError } from '@slipway/core';
+import { asSlipwayError, fail, type SlipwayError } from '@slipway/core';
 import { type ErrorAnswer, errorAnswer } from '../../http/errors.ts';
 import type { Endpoint, Exchange } from '../../http/exchange.ts';
 import { isObject } from '../../json/parse.ts';
 import { JsonWriter } from '../../json/writer.ts';
-import { type Codec, type Gateway, LATEST, type Selector } from '../gateway.ts';
+import { type Codec, type EncodeError, type Gateway, LATEST, type Selector } from '../gateway.ts';
+import { eventMode, inEvent } from '../kserve/cloud-event.ts';
 import { pathSegments, versionOf } from '../path.ts';
-import { metadataDocument, statusDocument } from './describe.ts';
+import { metadataDocument, modelDocument, statusDocument } from './describe.ts';
 import { readExamplesRequest } from './example-json.ts';
 import { readPredictRequest } from './predict-request.ts';
 import { writePredictReply } from './predict-reply.ts';
 import { writeClassifyReply, writeRegressReply } from './results-reply.ts';
 import { type MethodName, signatureNamed } from './signatures.ts';
-import { servableWords } from './words.ts';
+import { servableWords, statusWords } from './words.ts';
 
 const ACTION = /:(predict|classify|regress)$/i;
 
@@ -27,12 +28,17 @@ interface Target {
 export class TensorFlowRoutes {
   readonly #gateway: Gateway;
   readonly #mostBytes: number;
+  readonly #wall: () => number;
   readonly #writer = new JsonWriter('bare');
 
-  /** @param mostBytes of one input: a context makes examples larger than what was sent */
-  constructor(gateway: Gateway, mostBytes: number) {
+  /**
+   * @param mostBytes of one input: a context makes examples larger than what was sent
+   * @param wall milliseconds since 1970
+   */
+  constructor(gateway: Gateway, mostBytes: number, wall: () => number) {
     this.#gateway = gateway;
     this.#mostBytes = mostBytes;
+    this.#wall = wall;
   }
 
   find(path: string): Endpoint | null {
@@ -52,13 +58,20 @@ export class TensorFlowRoutes {
       methods: ['POST'],
       handle: (exchange) => {
         const json = { bytes: exchange.body, nonFinite: true };
-        const codec = action === 'predict' ? this.#predict() : this.#examples(action);
-        this.#gateway.infer(exchange, model, selector, json, { ...codec, encodeError });
+        const codec = action === 'predict' ? this.#predict(encodeError) : this.#examples(action, encodeError);
+        const event = action === 'predict' ? eventMode(exchange) : null;
+        this.#gateway.infer(
+          exchange,
+          model,
+          selector,
+          json,
+          event === null ? codec : inEvent(codec, event, this.#wall),
+        );
       },
     };
   }
 
-  #predict(): Codec {
+  #predict(encodeError: EncodeError): Codec {
     let format: 'row' | 'columnar' = 'row';
     return {
       decode: (version, value, bytes) => {
@@ -70,10 +83,11 @@ export class TensorFlowRoutes {
         contentType: 'application/json',
         body: writePredictReply(this.#writer, version.signature, outputs, format),
       }),
+      encodeError,
     };
   }
 
-  #examples(action: Exclude<MethodName, 'predict'>): Codec {
+  #examples(action: Exclude<MethodName, 'predict'>, encodeError: EncodeError): Codec {
     const write = action === 'classify' ? writeClassifyReply : writeRegressReply;
     return {
       decode: (version, value, bytes) => {
@@ -82,23 +96,31 @@ export class TensorFlowRoutes {
         return { inputs, timeoutMs: null };
       },
       encode: (version, outputs) => ({ contentType: 'application/json', body: write(this.#writer, version, outputs) }),
+      encodeError,
     };
   }
 
   #status({ model, selector }: Target): Endpoint {
-    return this.#document('/v1/models/{model}', model, selector, () =>
-      statusDocument(this.#gateway.models.status(model, selector)),
-    );
+    return this.#document('/v1/models/{model}', model, selector, statusWords, () => {
+      const versions = this.#gateway.models.status(model, selector);
+      return selector.kind === 'latest' ? modelDocument(model, versions) : statusDocument(versions);
+    });
   }
 
   #metadata({ model, selector }: Target): Endpoint {
-    return this.#document('/v1/models/{model}/metadata', model, selector, () => {
+    return this.#document('/v1/models/{model}/metadata', model, selector, servableWords, () => {
       const found = this.#gateway.models.find(model, selector);
       return metadataDocument(model, found.version, found.signature);
     });
   }
 
-  #document(route: string, model: string, selector: Selector, make: () => unknown): Endpoint {
+  #document(
+    route: string,
+    model: string,
+    selector: Selector,
+    words: typeof servableWords,
+    make: () => unknown,
+  ): Endpoint {
     return {
       route,
       methods: ['GET'],
@@ -106,7 +128,7 @@ export class TensorFlowRoutes {
         try {
           exchange.reply(200, 'application/json', JSON.stringify(make()));
         } catch (thrown) {
-          const { status, body, headers } = explain(thrown as SlipwayError, exchange, model, selector);
+          const { status, body, headers } = explain(asSlipwayError(thrown), exchange, model, selector, words);
           exchange.reply(status, 'application/json', body, headers);
         }
       },
@@ -153,9 +175,15 @@ function parseTarget(path: string): Target | null {
   return version === null ? null : { model, selector: { kind: 'version', version }, metadata };
 }
 
-function explain(error: SlipwayError, exchange: Exchange, model: string, selector: Selector): ErrorAnswer {
+function explain(
+  error: SlipwayError,
+  exchange: Exchange,
+  model: string,
+  selector: Selector,
+  wordsOf: typeof servableWords = servableWords,
+): ErrorAnswer {
   const answer = errorAnswer(error, exchange.id);
-  const words = servableWords(error, model, selector);
+  const words = wordsOf(error, model, selector);
   if (words === null) return answer;
   const body = JSON.stringify({ ...(JSON.parse(answer.body) as object), error: words.text });
   return { ...answer, status: words.unknownLabel ? 400 : answer.status, body };

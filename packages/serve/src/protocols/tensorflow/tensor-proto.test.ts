@@ -63,6 +63,26 @@ it('has bytes that are no text as bytes, and text as text', () => {
   );
 });
 
+it('has bfloat16 as the float32 it widens to, from bits and from bytes', () => {
+  const bits = [0x3fc0, 0xc000, 0x7f80];
+  const shape = writeShape([3]);
+  const typed = new ProtoWriter().int(1, 14).message(2, shape).packed(13, bits);
+  const content = new ProtoWriter()
+    .int(1, 14)
+    .message(2, shape)
+    .bytes(4, new Uint8Array(Uint16Array.from(bits).buffer));
+  for (const writer of [typed, content]) {
+    const { dtype, data } = read(writer);
+    expect({ dtype, data: [...data] }).toEqual({ dtype: 'float32', data: [1.5, -2, Infinity] });
+  }
+});
+
+it('takes strings in tensor_content as TensorFlow packs them', () => {
+  const long = 'x'.repeat(300);
+  const packed = Buffer.concat([Buffer.of(1, 0, 0xac, 2), Buffer.from(`a${long}`)]);
+  expect(read(head('string', [3]).bytes(4, packed)).data).toEqual(['a', '', long]);
+});
+
 describe('a tensor is refused', () => {
   it.each([
     ['of an unknown dtype', new ProtoWriter().int(1, 8), 'the dtype 8'],
@@ -78,6 +98,8 @@ describe('a tensor is refused', () => {
     ['far larger than what was sent', head('float32', [2 ** 20]).bytes(5, new Uint8Array(4)), 'larger than 1048576'],
     ['with as many strings', head('string', [2 ** 20]), 'larger than 1048576'],
     ['whose product overflows', head('float32', [2 ** 40, 2 ** 40]), 'more than 2^53'],
+    ['with strings that are cut', head('string', [2]).bytes(4, Buffer.of(1, 2, 97)), 'do not hold 2 strings'],
+    ['with lengths that are cut', head('string', [2]).bytes(4, Buffer.of(1, 0x80)), 'do not hold 2 strings'],
     ['of unknown rank', new ProtoWriter().int(1, 1).message(2, writeShape(null)), 'the shape must be known'],
     ['of a rank without end', head('float32', Array<number>(65).fill(1)), 'the rank is more than 64'],
     ['with a varint that is cut', head('int32', [1]).bytes(7, Uint8Array.of(0x80)), 'the last element is cut off'],

@@ -22,6 +22,7 @@ import {
 } from '@slipway/core';
 import { Gathered, ProtoReader } from '../../grpc/reader.ts';
 import { ProtoWriter } from '../../grpc/writer.ts';
+import { decodeRaw } from '../inference/binary.ts';
 import { decodeVarints, writePacked } from '../packed.ts';
 
 interface Encoding {
@@ -48,6 +49,8 @@ export const TENSOR_ENCODING: Readonly<Record<DType, Encoding>> = {
 };
 
 const CONTENT = 4;
+/** DT_BFLOAT16, which has no dtype here: it is widened to float32, exactly. */
+const BFLOAT16 = 14;
 
 /**
  * @param mostBytes of the elements: a shape may ask for more than was sent, because one value stands for all
@@ -72,7 +75,8 @@ export function readTensorProto(bytes: Buffer, where: string, mostBytes: number)
       elements.add(reader.packed(TYPED_WIRE.get(field) ?? 0));
     } else reader.skip();
   }
-  const dtype = DTYPES.find((candidate) => TENSOR_ENCODING[candidate].type === type);
+  const brain = type === BFLOAT16;
+  const dtype = brain ? 'uint16' : DTYPES.find((candidate) => TENSOR_ENCODING[candidate].type === type);
   if (dtype === undefined) {
     throw fail('TENSOR_INVALID', { where, problem: `the dtype ${type} of tensorflow.DataType is not supported` });
   }
@@ -82,13 +86,45 @@ export function readTensorProto(bytes: Buffer, where: string, mostBytes: number)
     throw fail('BODY_TOO_LARGE', { limit: mostBytes });
   }
   if (dtype === 'string') {
-    if (content !== null && content.length > 0) throw malformed(`${where}: send strings in string_val`);
-    return { dtype, shape, data: readStrings(strings, count, where) };
+    const given = content !== null && content.length > 0 ? splitStrings(content, count, where) : strings;
+    return { dtype, shape, data: readStrings(given, count, where) };
   }
-  if (content !== null && content.length > 0) return checkBooleans(fromBytes(dtype, shape, content, where), where);
-  const elements = typed.get(TENSOR_ENCODING[dtype].field)?.bytes ?? Buffer.alloc(0);
+  if (content !== null && content.length > 0) {
+    if (brain) return decodeRaw('BF16', 'float32', shape, content, where);
+    return checkBooleans(fromBytes(dtype, shape, content, where), where);
+  }
+  const field = brain ? TENSOR_ENCODING.float16.field : TENSOR_ENCODING[dtype].field;
+  const elements = typed.get(field)?.bytes ?? Buffer.alloc(0);
   const data = filled(dtype, decodeElements(dtype, elements, where), count, where);
+  if (brain) return decodeRaw('BF16', 'float32', shape, Buffer.from(data.buffer as ArrayBuffer), where);
   return { dtype, shape, data } as Tensor;
+}
+
+/**
+ * Strings in `tensor_content`, as `Tensor::AsProtoTensorContent` packs them: a varint of each length, then all the bytes.
+ * @throws TENSOR_INVALID
+ */
+function splitStrings(content: Buffer, count: number, where: string): Buffer[] {
+  const truncated = (): SlipwayError =>
+    fail('TENSOR_INVALID', {
+      where,
+      problem: `the ${content.length} bytes of tensor_content do not hold ${count} strings`,
+    });
+  if (count > content.length) throw truncated();
+  let at = 0;
+  for (let lengths = 0; lengths < count; at++) {
+    const byte = content[at];
+    if (byte === undefined) throw truncated();
+    if (byte < 0x80) lengths++;
+  }
+  const lengths = decodeVarints('uint32', content.subarray(0, at), where);
+  const strings: Buffer[] = [];
+  for (const length of lengths) {
+    strings.push(content.subarray(at, at + length));
+    at += length;
+  }
+  if (at !== content.length) throw truncated();
+  return strings;
 }
 
 /** Wire type of one element, by field. */

@@ -17,3 +17,14 @@ export function servableWords(error: SlipwayError, model: string, selector: Sele
   const which = selector.kind === 'version' ? `Specific(${model}, ${selector.version})` : `Latest(${model})`;
   return { text: `Servable not found for request: ${which}`, unknownLabel: false };
 }
+
+/** The same, when the question was for the status of the model. */
+export function statusWords(error: SlipwayError, model: string, selector: Selector): Words | null {
+  const words = servableWords(error, model, selector);
+  if (words === null || words.unknownLabel) return words;
+  const text =
+    selector.kind === 'version' && error.code === 'VERSION_NOT_FOUND'
+      ? `Could not find version ${selector.version} of model ${model}`
+      : `Could not find any versions of model ${model}`;
+  return { text, unknownLabel: false };
+}
