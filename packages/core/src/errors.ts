@@ -135,6 +135,7 @@ export const errorTable = define({
   EXPECTATION_UNKNOWN: bad('The expectation "{expectation}" is not known', 'Send Expect: 100-continue, or no Expect header.', 417),
   HEADERS_TOO_LARGE: bad('{problem}', 'Send fewer or shorter headers.', 431),
   QUEUE_FULL: row('The queue of model "{model}" is full ({rows} rows)', 429, 'RESOURCE_EXHAUSTED', EXIT.error, 'Retry after the time given in Retry-After; add runners or raise the queue bound.'),
+  OVERLOADED: row('Model "{model}" cannot answer within {milliseconds} ms now: too much waits before it', 429, 'RESOURCE_EXHAUSTED', EXIT.error, 'Retry after the time given in Retry-After, allow more time, or add runners.'),
   SERVER_BUSY: row('The server is receiving more than it can hold', 503, 'RESOURCE_EXHAUSTED', EXIT.error, 'Send the request again later, or spread the load over more replicas.'),
   DEADLINE_EXCEEDED: row('The request for model "{model}" did not finish within {milliseconds} ms', 504, 'DEADLINE_EXCEEDED', EXIT.timeout, 'Allow more time, send fewer rows, or add capacity.'),
   CANCELLED: row('The client closed the request', 499, 'CANCELLED', EXIT.interrupted, 'Nothing to do.'),

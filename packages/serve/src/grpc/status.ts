@@ -36,7 +36,7 @@ export function errorTrailers(
     'slipway-hint': percentEncoded(error.remedy),
   };
   // For clients with a retry policy: not before this.
-  if (error.code === 'QUEUE_FULL') trailers['grpc-retry-pushback-ms'] = Number(error.params.retryAfter ?? 1) * 1000;
+  if (error.httpStatus === 429) trailers['grpc-retry-pushback-ms'] = Number(error.params.retryAfter ?? 1) * 1000;
   return trailers;
 }
 

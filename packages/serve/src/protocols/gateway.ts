@@ -273,6 +273,7 @@ function headerTerms(exchange: Exchange): Terms {
 function outcomeOf(error: SlipwayError): Outcome {
   switch (error.code) {
     case 'QUEUE_FULL':
+    case 'OVERLOADED':
       return 'rejected';
     case 'DEADLINE_EXCEEDED':
       return 'timeout';

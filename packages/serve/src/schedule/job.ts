@@ -3,6 +3,7 @@
  * runners, or settled; `settled` is the only flag, and is set once.
  */
 import type { SlipwayError, Tensors } from '@slipway/core';
+import type { Lengths } from './padding.ts';
 import type { Lane } from './queue.ts';
 
 /** Times of one request, milliseconds. */
@@ -24,6 +25,10 @@ interface JobFacts {
   readonly deadline: number;
   /** When it must have begun. */
   readonly queueDeadline: number;
+  /** Its place in the queue: the least goes first. */
+  readonly order: number;
+  /** What its outputs are cut back to, because its inputs were filled up. */
+  readonly lengths: Lengths | null;
   readonly settle: Settle;
 }
 
@@ -34,10 +39,10 @@ export class Job {
   readonly level: number;
   readonly submittedAt: number;
   readonly deadline: number;
+  readonly lengths: Lengths | null;
   readonly settle: Settle;
   queueDeadline: number;
-  /** Its place among all jobs: the least goes first. */
-  order = 0;
+  order: number;
   /** Where it waits; null when all of it was taken. */
   lane: Lane | null = null;
   /** Rows handed to runners so far. */
@@ -62,6 +67,8 @@ export class Job {
     this.submittedAt = facts.submittedAt;
     this.deadline = facts.deadline;
     this.queueDeadline = facts.queueDeadline;
+    this.order = facts.order;
+    this.lengths = facts.lengths;
     this.settle = facts.settle;
   }
 }
@@ -71,4 +78,9 @@ export interface Slice {
   readonly job: Job;
   readonly start: number;
   readonly end: number;
+}
+
+/** When it is given up by itself: not begun in time, or not answered in time. */
+export function limitOf({ deadline, queueDeadline, firstDispatchAt }: Job): number {
+  return firstDispatchAt === -1 ? Math.min(deadline, queueDeadline) : deadline;
 }

@@ -2,6 +2,7 @@
  * How one model is scheduled: everything `Scheduler` decides by, total and checked. Who wrote it (command line, manifest,
  * `config.pbtxt`, `batching_parameters`) is not known here.
  */
+import type { Padding } from './padding.ts';
 
 /** What may wait at one priority level, and for how long. */
 export interface QueuePolicy {
@@ -30,6 +31,18 @@ export interface SchedulePolicy {
   readonly latencyBudgetMs: number;
   readonly maxQueueRows: number;
   readonly maxQueueBytes: number;
+  /** How long the first request of a batch may wait for others although a runner is free, milliseconds. */
+  readonly maxDelayMs: number;
+  /** Sizes at which a batch goes without waiting for more; ascending. */
+  readonly preferredBatchSizes: readonly number[];
+  /** Batches are filled up to the next of these rows; ascending; none: they are not. */
+  readonly allowedBatchSizes: readonly number[];
+  /** A request with more rows than a call may have becomes several calls; otherwise it is refused. */
+  readonly splitOversize: boolean;
+  /** Answers leave in the order of their requests. */
+  readonly preserveOrdering: boolean;
+  /** Free dimensions that are filled up; null: none. */
+  readonly padding: Padding | null;
   readonly priorities: Priorities;
   /** Of the levels that `queues` does not name. */
   readonly queue: QueuePolicy;
@@ -41,6 +54,12 @@ export const DEFAULT_POLICY: SchedulePolicy = {
   latencyBudgetMs: 50,
   maxQueueRows: 4096,
   maxQueueBytes: 256 * 1024 * 1024,
+  maxDelayMs: 0,
+  preferredBatchSizes: [],
+  allowedBatchSizes: [],
+  splitOversize: true,
+  preserveOrdering: false,
+  padding: null,
   priorities: { levels: 1, default: 1, ageMs: 1000 },
   queue: { maxRows: Infinity, timeoutMs: null, allowOverride: true, onTimeout: 'reject' },
   queues: new Map(),

@@ -7,6 +7,7 @@
  * arrived more than `ageMs` after it. Nothing starves: what can overtake a request is bounded by when it arrived,
  * however much comes later. A number that changed with time would say the same and cost a sort per batch.
  */
+import { CostModel } from './cost.ts';
 import type { Job } from './job.ts';
 
 /** Groups kept when they are empty: their costs are remembered. */
@@ -44,9 +45,16 @@ export class Lane {
 export class Group {
   readonly key: string | null;
   readonly lanes: Lane[] = [];
+  /** Of its batches: other shapes cost other times. */
+  readonly cost: CostModel;
+  /** When a batch of it last ended. */
+  observedAt = -Infinity;
+  /** Rows that wait. */
+  rows = 0;
 
-  constructor(key: string | null) {
+  constructor(key: string | null, prior: CostModel | null) {
     this.key = key;
+    this.cost = new CostModel(prior);
   }
 
   lane(level: number): Lane {
@@ -78,6 +86,7 @@ export class JobQueue {
   readonly #groups = new Map<string | null, Group>();
   readonly #rowsAt = new Map<number, number>();
   readonly #ageMs: number;
+  #prior: CostModel | null = null;
   #rows = 0;
   #bytes = 0;
 
@@ -97,21 +106,29 @@ export class JobQueue {
     return this.#rowsAt.get(level) ?? 0;
   }
 
+  /** Of requests with this key; null: of those that go alone. */
   group(key: string | null): Group {
     let group = this.#groups.get(key);
     if (group === undefined) {
       this.#makeRoom();
-      this.#groups.set(key, (group = new Group(key)));
+      // A new shape starts from what another costs, rather than from nothing.
+      this.#groups.set(key, (group = new Group(key, key === null ? null : this.#prior)));
+      if (key !== null) this.#prior ??= group.cost;
     }
     return group;
   }
 
-  /** @param key of those it can be stacked with */
-  push(job: Job, key: string | null): void {
+  /** The place of a request that arrives at `at` with this priority. */
+  orderOf(level: number, at: number): number {
+    return at + (level - 1) * this.#ageMs;
+  }
+
+  push(job: Job, group: Group): void {
     this.#rows += job.rows;
     this.#bytes += job.bytes;
     this.#rowsAt.set(job.level, this.rowsAt(job.level) + job.rows);
-    this.#place(job, this.group(key), job.level, job.submittedAt);
+    group.rows += job.rows;
+    this.#place(job, group, job.level, job.order);
   }
 
   /** Serve it after all levels, as if it had arrived now at one below the lowest. */
@@ -119,7 +136,7 @@ export class JobQueue {
     if (job.lane === null) return;
     const { group } = job.lane;
     job.lane.remove(job);
-    this.#place(job, group, lowest + 1, now);
+    this.#place(job, group, lowest + 1, this.orderOf(lowest + 1, now));
   }
 
   /** `count` rows of it go to a runner; when they are the last ones, it leaves. */
@@ -136,29 +153,46 @@ export class JobQueue {
     this.#leave(job);
   }
 
-  /** The group whose turn it is; null when nothing waits. */
-  next(): Group | null {
+  /** The group whose turn it is among those that may go; null when there is none. */
+  next(may: (group: Group, first: Job) => boolean): Group | null {
     let best: Group | null = null;
-    let first: Job | null = null;
+    let order = Infinity;
     for (const group of this.#groups.values()) {
       const { head } = group;
-      if (head !== null && (first === null || head.order < first.order)) [best, first] = [group, head];
+      if (head !== null && head.order < order && may(group, head)) [best, order] = [group, head.order];
     }
     return best;
+  }
+
+  /**
+   * What certainly goes before `job`, which is not in the queue, in order: those of its group that go first, and those of
+   * others that go before the first of its group. Others may be overtaken by it: a batch is filled with what fits.
+   */
+  *before(job: Job, own: Group): Generator<Job> {
+    const others = own.head?.order ?? job.order;
+    const cursors: (Job | null)[] = [];
+    for (const group of this.#groups.values()) for (const { head } of group.lanes) cursors.push(head);
+    for (;;) {
+      const next = earliest(cursors);
+      if (next === null || next.order > job.order) return;
+      cursors[cursors.indexOf(next)] = next.next;
+      if (next.lane?.group === own || next.order < others) yield next;
+    }
   }
 
   groups(): Iterable<Group> {
     return this.#groups.values();
   }
 
-  #place(job: Job, group: Group, level: number, arrivedAt: number): void {
-    job.order = arrivedAt + (level - 1) * this.#ageMs;
+  #place(job: Job, group: Group, level: number, order: number): void {
+    job.order = order;
     job.lane = group.lane(level);
     job.lane.push(job);
   }
 
   #less(job: Job, rows: number): void {
     this.#rows -= rows;
+    if (job.lane !== null) job.lane.group.rows -= rows;
     this.#rowsAt.set(job.level, this.rowsAt(job.level) - rows);
   }
 

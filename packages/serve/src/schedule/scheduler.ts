@@ -1,26 +1,25 @@
 /**
  * The scheduler of one model version: requests in, calls to its runners out.
  *
- * It batches adaptively and never waits to batch: when a runner is free, what has queued goes, as one call, up to what
- * the latency budget and the deadlines allow by the learned cost of a batch. Under light load that is one request at
- * once; under heavy load the queue that forms while the runners are busy is the batch.
+ * It batches adaptively and does not wait to batch, unless it is told to: when a runner is free, what has queued goes, as one
+ * call, up to what the latency budget and the deadlines allow by the learned cost of a batch. Under light load that is
+ * one request at once; under heavy load the queue that forms while the runners are busy is the batch.
  *
  * Invariants: a job settles exactly once; a cancelled or expired job that was not handed to a runner never executes; the
  * queue holds at most `maxQueueRows` rows and `maxQueueBytes` bytes (or one request, if it alone is larger); a request
- * that fails the engine fails alone, because a failing batch is halved and run again.
+ * that fails the engine fails alone, because a failing batch is halved and run again; what is refused or given up for want of
+ * time could not have made it by the best that was seen lately.
  */
 import { asSlipwayError, type Clock, fail, type Signature, type SlipwayError, type Tensors } from '@slipway/core';
-import { CostModel } from './cost.ts';
-import { Job, type Settle, type Slice } from './job.ts';
+import { earliestEnd, shortestTime, type Situation } from './forecast.ts';
+import { InOrder } from './in-order.ts';
+import { Job, limitOf, type Settle, type Slice } from './job.ts';
+import { Padder } from './padding.ts';
 import type { QueuePolicy, SchedulePolicy } from './policy.ts';
 import { type Group, JobQueue } from './queue.ts';
+import { type Executor, type Server, Servers } from './servers.ts';
 import { ShapeRules } from './shape.ts';
 import { hasRows, joinParts, outputRows, stackInputs } from './stack.ts';
-
-/** What executes calls; a runner. */
-export interface Executor {
-  run(inputs: Tensors): Promise<Tensors>;
-}
 
 /** What one request asks of the scheduler. */
 export interface Asked {
@@ -47,31 +46,39 @@ export interface SchedulerOptions {
   readonly observer: SchedulerObserver;
 }
 
-interface Attached {
-  readonly executor: Executor;
-  lastEndAt: number;
+/** What goes to a runner as one call. */
+interface Batch {
+  readonly group: Group;
+  readonly slices: readonly Slice[];
 }
 
 export class Scheduler {
   readonly rules: ShapeRules;
   readonly #options: SchedulerOptions;
-  readonly #cost = new CostModel();
   readonly #queue: JobQueue;
+  readonly #servers = new Servers();
   readonly #live = new Set<Job>();
-  readonly #idle: Attached[] = [];
-  readonly #attached = new Map<Executor, Attached>();
   /** Batches that failed and were halved; they go before anything new. */
-  readonly #retries: Slice[][] = [];
+  readonly #retries: Batch[] = [];
+  readonly #padder: Padder | null;
+  readonly #inOrder: InOrder | null;
   #pumpPlanned = false;
-  #timer: { readonly at: number; readonly cancel: () => void } | null = null;
+  /** For the next time limit, and for the next moment at which a batch may go. */
+  readonly #limits: Alarm;
+  readonly #wake: Alarm;
   #whenEmpty: (() => void)[] = [];
   /** The model turned out not to keep rows apart, whatever its signature says. */
   #stackable = true;
 
   constructor(options: SchedulerOptions) {
+    const { policy, signature, clock } = options;
     this.#options = options;
-    this.rules = new ShapeRules(options.signature);
-    this.#queue = new JobQueue(options.policy.priorities.ageMs);
+    this.rules = new ShapeRules(signature);
+    this.#queue = new JobQueue(policy.priorities.ageMs);
+    this.#padder = policy.padding === null ? null : new Padder(signature, policy.padding);
+    this.#inOrder = policy.preserveOrdering ? new InOrder() : null;
+    this.#limits = new Alarm(clock, () => this.#expire());
+    this.#wake = new Alarm(clock, () => this.#pump());
   }
 
   /** Requests not yet answered. */
@@ -85,31 +92,62 @@ export class Scheduler {
 
   /**
    * @returns what cancels the request
-   * @throws TENSOR_INVALID, QUEUE_FULL
+   * @throws TENSOR_INVALID, QUEUE_FULL, OVERLOADED, DEADLINE_EXCEEDED
    */
-  submit(inputs: Tensors, asked: Asked, settle: Settle): () => void {
-    const { clock } = this.#options;
-    const { rows, key } = this.rules.check(inputs);
+  submit(given: Tensors, asked: Asked, settle: Settle): () => void {
+    const { clock, policy } = this.#options;
+    const checked = this.rules.check(given);
+    const padded = this.#padder?.pad(given);
+    const inputs = padded?.inputs ?? given;
+    const { rows, key } = inputs === given ? checked : this.rules.check(inputs);
+    if (!policy.splitOversize && this.rules.sharing === 'stack' && rows > policy.maxBatchSize) {
+      const problem = `${rows} rows are more than the ${policy.maxBatchSize} that this model takes at once`;
+      throw fail('TENSOR_INVALID', { where: 'the request', problem });
+    }
     const level = this.#level(asked.priority);
     const bytes = bytesOf(inputs);
     this.#checkRoom(rows, bytes, level);
     const now = clock.now();
-    const wait = queueTimeout(this.#queuePolicy(level), asked.queueTimeoutMs ?? null);
-    const { deadline } = asked;
-    const job = new Job({ inputs, rows, bytes, level, submittedAt: now, deadline, queueDeadline: now + wait, settle });
-    this.#queue.push(job, this.#stackable ? key : null);
+    const job = new Job({
+      ...{ inputs, rows, bytes, level },
+      submittedAt: now,
+      deadline: asked.deadline,
+      queueDeadline: now + queueTimeout(this.#queuePolicy(level), asked.queueTimeoutMs ?? null),
+      order: this.#queue.orderOf(level, now),
+      lengths: padded?.lengths ?? null,
+      settle: this.#inOrder?.wrap(settle) ?? settle,
+    });
+    const group = this.#queue.group(this.#stackable ? key : null);
+    this.#checkTime(job, group, now);
+    this.#queue.push(job, group);
     this.#live.add(job);
-    this.#arm(Math.min(deadline, job.queueDeadline));
-    if (this.#idle.length > 0 && !this.#pumpPlanned) {
-      this.#pumpPlanned = true;
-      this.#options.defer(() => {
-        this.#pumpPlanned = false;
-        this.#pump();
-      });
-    }
+    this.#limits.by(limitOf(job));
+    this.#plan();
     return () => {
       if (!job.settled) this.#settle(job, fail('CANCELLED', {}));
     };
+  }
+
+  /** @param calls how many it is given at a time; it executes them one after the other */
+  attach(executor: Executor, calls: number): void {
+    this.#servers.attach(executor, calls);
+    this.#pump();
+  }
+
+  /** No new calls for this one; what it executes settles as it ends. */
+  detach(executor: Executor): void {
+    this.#servers.detach(executor);
+  }
+
+  /** Give up on everything that waits. */
+  abort(error: SlipwayError): void {
+    for (const job of [...this.#live]) this.#settle(job, error);
+  }
+
+  /** Resolves when nothing is queued or executing for a client. */
+  drained(): Promise<void> {
+    if (this.#live.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenEmpty.push(resolve));
   }
 
   /** A level the model does not have is its default, as Triton has it. */
@@ -131,129 +169,158 @@ export class Scheduler {
       this.#queue.rows > 0 &&
       (this.#queue.rows + rows > policy.maxQueueRows || this.#queue.bytes + bytes > policy.maxQueueBytes);
     if (!full && (waiting === 0 || waiting + rows <= this.#queuePolicy(level).maxRows)) return;
-    const retryAfter = Math.max(1, Math.ceil((this.#cost.of(1) * this.#queue.rows) / 1000));
-    throw fail('QUEUE_FULL', { model, rows: full ? this.#queue.rows : waiting, retryAfter });
+    let backlogMs = 0;
+    for (const group of this.#queue.groups()) {
+      const most = Math.min(this.#most(group), Math.max(1, group.rows));
+      backlogMs += (group.rows * group.cost.of(most)) / most / Math.max(1, this.#servers.count);
+    }
+    throw fail('QUEUE_FULL', { model, rows: full ? this.#queue.rows : waiting, retryAfter: wholeSeconds(backlogMs) });
   }
 
-  /** @param calls how many it is given at a time; it executes them one after the other */
-  attach(executor: Executor, calls: number): void {
-    const attached = { executor, lastEndAt: -Infinity };
-    this.#attached.set(executor, attached);
-    for (let i = 0; i < calls; i++) this.#idle.push(attached);
-    this.#pump();
+  /** Refuses what could not be answered in time even if nothing came in between; where a runner is idle it may try. */
+  #checkTime(job: Job, group: Group, now: number): void {
+    if (this.#servers.someIdle) return;
+    const end = earliestEnd(this.#situation(now), job, group);
+    if (end <= job.deadline) return;
+    const { model } = this.#options;
+    const milliseconds = Math.round(job.deadline - now);
+    throw fail('OVERLOADED', { model, milliseconds, retryAfter: wholeSeconds(end - job.deadline) });
   }
 
-  /** No new calls for this one; what it executes settles as it ends. */
-  detach(executor: Executor): void {
-    this.#attached.delete(executor);
-    for (let i = this.#idle.length - 1; i >= 0; i--) if (this.#idle[i]?.executor === executor) this.#idle.splice(i, 1);
+  #situation(now: number): Situation {
+    return { queue: this.#queue, servers: this.#servers, most: (group) => this.#most(group), now };
   }
 
-  /** Give up on everything that waits. */
-  abort(error: SlipwayError): void {
-    for (const job of [...this.#live]) this.#settle(job, error);
+  /** Rows of this group that may go as one call, deadlines apart. */
+  #most(group: Group): number {
+    if (this.rules.sharing === 'rows') return 1;
+    if (group.key === null) return Infinity;
+    const { maxBatchSize, latencyBudgetMs } = this.#options.policy;
+    return Math.max(1, Math.min(maxBatchSize, group.cost.rowsToTry(latencyBudgetMs)));
   }
 
-  /** Resolves when nothing is queued or executing for a client. */
-  drained(): Promise<void> {
-    if (this.#live.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#whenEmpty.push(resolve));
+  /** It would end after its deadline even in the shortest time seen: executing it would help nobody. */
+  #isHopeless(job: Job, group: Group, server: Server, now: number): boolean {
+    return server.freeAtLeast(now) + shortestTime(this.#situation(now), job, group) > job.deadline;
+  }
+
+  #plan(): void {
+    if (this.#pumpPlanned) return;
+    this.#pumpPlanned = true;
+    this.#options.defer(() => {
+      this.#pumpPlanned = false;
+      this.#pump();
+    });
   }
 
   #pump(): void {
-    while (this.#idle.length > 0) {
-      const slices = this.#nextRetry() ?? this.#form();
-      if (slices === null) return;
-      const attached = this.#idle.pop();
-      if (attached !== undefined) void this.#execute(attached, slices);
+    const { clock } = this.#options;
+    for (;;) {
+      if (this.#queue.rows === 0 && this.#retries.length === 0) return;
+      const now = clock.now();
+      const server = this.#servers.ready(now);
+      if (server === null) {
+        this.#wake.by(this.#servers.readyAt(now));
+        return;
+      }
+      const batch = this.#nextRetry(now) ?? this.#form(server, now);
+      if (batch === null) return;
+      void this.#execute(server, batch);
     }
   }
 
-  #nextRetry(): Slice[] | null {
+  #nextRetry(now: number): Batch | null {
     for (;;) {
-      const group = this.#retries.shift();
-      if (group === undefined) return null;
-      const now = this.#options.clock.now();
-      const wanted = group.filter(({ job }) => !job.settled && !this.#timedOut(job, now));
-      if (wanted.length > 0) return wanted;
+      const batch = this.#retries.shift();
+      if (batch === undefined) return null;
+      const slices = batch.slices.filter(({ job }) => !job.settled && !this.#timedOut(job, now));
+      if (slices.length > 0) return { ...batch, slices };
     }
   }
 
   /** The request whose turn it is, and those behind it that fit into the same call. */
-  #form(): Slice[] | null {
-    const now = this.#options.clock.now();
+  #form(server: Server, now: number): Batch | null {
     for (;;) {
-      const group = this.#queue.next();
+      const group = this.#queue.next((candidate, first) => this.#mayGo(candidate, first, now));
       if (group === null) return null;
       const late: Job[] = [];
-      const slices = this.#fill(group, now, late);
+      const slices = this.#fill(group, server, now, late);
       // Only now: what hears of it may cancel others.
-      for (const job of late) this.#timedOut(job, now);
-      if (slices.length > 0) return slices;
+      for (const job of late) {
+        if (!this.#timedOut(job, now) && this.#isHopeless(job, group, server, now)) this.#giveUp(job, job.deadline);
+      }
+      if (slices.length > 0) return { group, slices };
     }
   }
 
-  #fill(group: Group, now: number, late: Job[]): Slice[] {
+  /** False when its first request waits for others, as it was told to; it is looked at again when that is over. */
+  #mayGo(group: Group, first: Job, now: number): boolean {
+    const { maxDelayMs, maxBatchSize, preferredBatchSizes } = this.#options.policy;
+    if (maxDelayMs === 0 || group.key === null) return true;
+    const until = Math.min(first.submittedAt + maxDelayMs, first.deadline - group.cost.of(group.rows));
+    if (group.rows >= (preferredBatchSizes[0] ?? maxBatchSize) || now >= until) return true;
+    this.#wake.by(until);
+    return false;
+  }
+
+  #fill(group: Group, server: Server, now: number, late: Job[]): Slice[] {
     const slices: Slice[] = [];
+    const { preferredBatchSizes: preferred } = this.#options.policy;
+    const startAt = server.freeAt(now);
+    const most = this.#most(group);
+    let room = preferred.findLast((size) => size <= Math.min(most, group.rows)) ?? most;
+    // Spares the common case the question for each.
+    const surelyDone = server.freeAtLeast(now) + group.cost.atLeast(most);
     let rows = 0;
-    let room = Infinity;
     for (const job of group.jobs()) {
-      if (isLate(job, now)) {
+      const inTime = job.deadline >= surelyDone && job.rows - job.taken <= most;
+      if (limitOf(job) <= now || (!inTime && this.#isHopeless(job, group, server, now))) {
         late.push(job);
         continue;
       }
       const left = job.rows - job.taken;
-      if (group.key !== null) room = Math.min(room, this.#room(job, now));
-      if (slices.length > 0 && rows + left > room) break;
-      const take = Math.min(left, room);
+      // The first goes as it is; what joins it makes nobody late.
+      const take = slices.length > 0 ? left : Math.min(left, room);
+      room = Math.min(room, Math.max(take, group.cost.rowsWithin(job.deadline - startAt)));
+      if (rows + take > room) break;
       slices.push({ job, start: job.taken, end: job.taken + take });
       rows += take;
       if (job.firstDispatchAt === -1) job.firstDispatchAt = now;
       this.#queue.take(job, take);
-      if (group.key === null || rows >= room) break;
+      if (group.key === null || !this.#stackable || rows >= room) break;
     }
     return slices;
   }
 
-  /** Rows a batch with this job may have. */
-  #room(job: Job, now: number): number {
-    if (this.rules.sharing !== 'stack') return 1;
-    const { maxBatchSize, latencyBudgetMs } = this.#options.policy;
-    const within = this.#cost.rowsWithin(Math.min(latencyBudgetMs, job.deadline - now));
-    return Math.max(1, Math.min(maxBatchSize, within));
-  }
-
-  async #execute(attached: Attached, slices: Slice[]): Promise<void> {
-    const { clock, observer } = this.#options;
-    const { executor } = attached;
-    const givenAt = clock.now();
-    let total = 0;
-    for (const { start, end } of slices) total += end - start;
+  async #execute(server: Server, { group, slices }: Batch): Promise<void> {
+    const { clock, observer, policy } = this.#options;
+    let rows = 0;
+    for (const { start, end } of slices) rows += end - start;
+    const filled = group.key === null ? rows : (policy.allowedBatchSizes.find((size) => size >= rows) ?? rows);
+    const given = server.give(group, rows, clock.now());
     let outputs: Tensors | null = null;
     let error: SlipwayError | null = null;
     try {
-      outputs = await executor.run(stackInputs(slices));
+      outputs = await server.executor.run(stackInputs(slices, filled - rows));
     } catch (thrown) {
       error = asSlipwayError(thrown);
     }
-    // A call given while another executed began when that one ended.
-    const endAt = clock.now();
-    const elapsed = endAt - Math.max(givenAt, attached.lastEndAt);
-    attached.lastEndAt = endAt;
+    const now = clock.now();
+    const elapsed = server.ended(given, now);
     if (outputs !== null) {
-      this.#cost.observe(total, elapsed);
-      observer.batch(total, elapsed / 1000);
-      if (slices.length > 1 && !hasRows(outputs, total)) {
+      group.cost.observe(rows, elapsed);
+      group.observedAt = now;
+      observer.batch(rows, elapsed / 1000);
+      if ((slices.length > 1 || filled > rows) && !hasRows(outputs, filled)) {
         // The outputs cannot be told apart: these requests, and all later ones, go one by one.
         this.#stackable = false;
-        for (const slice of slices) this.#retries.push([slice]);
+        for (const slice of slices) this.#retries.push({ group: this.#queue.group(null), slices: [slice] });
         outputs = null;
       }
-    } else if (error !== null) this.#failed(slices, error);
+    } else if (error !== null) this.#failed(group, slices, error);
     // The runner gets its next batch before the answers of this one are encoded.
-    if (this.#attached.get(executor) === attached) this.#idle.push(attached);
     this.#pump();
-    if (outputs !== null) this.#distribute(slices, outputs, total, elapsed);
+    if (outputs !== null) this.#distribute(slices, outputs, filled, elapsed);
   }
 
   #distribute(slices: readonly Slice[], outputs: Tensors, total: number, elapsed: number): void {
@@ -273,19 +340,19 @@ export class Scheduler {
   #complete(job: Job): void {
     try {
       const outputs = joinParts(job.parts);
-      this.#settle(job, null, outputs);
+      this.#settle(job, null, job.lengths === null ? outputs : (this.#padder?.cut(outputs, job.lengths) ?? outputs));
     } catch (error) {
       this.#settle(job, asSlipwayError(error));
     }
   }
 
-  #failed(slices: Slice[], error: SlipwayError): void {
+  #failed(group: Group, slices: readonly Slice[], error: SlipwayError): void {
     if (error.code === 'RUNNER_GONE') {
       // Nothing of it was executed: once more, on the runner that comes next.
       const again = slices.filter(({ job }) => !job.settled && !job.retried);
       for (const { job } of slices) if (job.retried) this.#settle(job, error);
       for (const { job } of again) job.retried = true;
-      if (again.length > 0) this.#retries.unshift(again);
+      if (again.length > 0) this.#retries.unshift({ group, slices: again });
       return;
     }
     const lost = error.code === 'RUNNER_LOST';
@@ -294,7 +361,7 @@ export class Scheduler {
       return;
     }
     const middle = slices.length >> 1;
-    this.#retries.unshift(slices.slice(0, middle), slices.slice(middle));
+    this.#retries.unshift({ group, slices: slices.slice(0, middle) }, { group, slices: slices.slice(middle) });
   }
 
   #settle(job: Job, error: SlipwayError | null, outputs: Tensors | null = null): void {
@@ -311,43 +378,53 @@ export class Scheduler {
 
   /** True when its time is up: it is settled then. One that only waited too long may be postponed instead. */
   #timedOut(job: Job, now: number): boolean {
-    if (!isLate(job, now)) return false;
+    const limit = limitOf(job);
+    if (limit > now) return false;
     if (job.deadline > now && this.#queuePolicy(job.level).onTimeout === 'delay') {
       job.queueDeadline = Infinity;
       this.#queue.postpone(job, now, this.#options.policy.priorities.levels);
       return false;
     }
-    const until = Math.min(job.deadline, job.firstDispatchAt === -1 ? job.queueDeadline : Infinity);
-    const milliseconds = Math.round(until - job.submittedAt);
-    this.#settle(job, fail('DEADLINE_EXCEEDED', { model: this.#options.model, milliseconds }));
+    this.#giveUp(job, limit);
     return true;
   }
 
-  /** One timer for all deadlines: set to the earliest, and set again when it fires. */
-  #arm(deadline: number): void {
-    if (this.#timer !== null && this.#timer.at <= deadline) return;
-    this.#timer?.cancel();
-    const wait = Math.max(0, deadline - this.#options.clock.now());
-    this.#timer = { at: deadline, cancel: this.#options.clock.after(wait, () => this.#expire()) };
+  #giveUp(job: Job, limit: number): void {
+    const milliseconds = Math.round(limit - job.submittedAt);
+    this.#settle(job, fail('DEADLINE_EXCEEDED', { model: this.#options.model, milliseconds }));
   }
 
   #expire(): void {
-    this.#timer = null;
     const now = this.#options.clock.now();
-    let earliest = Infinity;
     for (const job of [...this.#live]) {
-      if (!job.settled && !this.#timedOut(job, now)) earliest = Math.min(earliest, nextLimit(job));
+      if (!job.settled && !this.#timedOut(job, now)) this.#limits.by(limitOf(job));
     }
-    if (earliest < Infinity) this.#arm(earliest);
   }
 }
 
-/** When something happens to it by itself. */
-function nextLimit({ deadline, queueDeadline, firstDispatchAt }: Job): number {
-  return firstDispatchAt === -1 ? Math.min(deadline, queueDeadline) : deadline;
+/** One timer for many moments: set to the earliest, and set again by whom it calls. */
+class Alarm {
+  readonly #clock: Clock;
+  readonly #ring: () => void;
+  #timer: { readonly at: number; readonly cancel: () => void } | null = null;
+
+  constructor(clock: Clock, ring: () => void) {
+    this.#clock = clock;
+    this.#ring = ring;
+  }
+
+  by(at: number): void {
+    if (at === Infinity || (this.#timer !== null && this.#timer.at <= at)) return;
+    this.#timer?.cancel();
+    const cancel = this.#clock.after(Math.max(0, at - this.#clock.now()), () => {
+      this.#timer = null;
+      this.#ring();
+    });
+    this.#timer = { at, cancel };
+  }
 }
 
-const isLate = (job: Job, now: number): boolean => nextLimit(job) <= now;
+const wholeSeconds = (milliseconds: number): number => Math.max(1, Math.ceil(milliseconds / 1000));
 
 /** How long a request may wait, milliseconds. */
 function queueTimeout({ timeoutMs, allowOverride }: QueuePolicy, asked: number | null): number {

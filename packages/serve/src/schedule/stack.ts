@@ -2,17 +2,21 @@
 import { concatRows, rows, type Tensor, type Tensors } from '@slipway/core';
 import type { Slice } from './job.ts';
 
-export function stackInputs(slices: readonly Slice[]): Tensors {
+/** @param fill rows to add behind: copies of the last one, which the model can compute on like on any other */
+export function stackInputs(slices: readonly Slice[], fill = 0): Tensors {
   const [first] = slices;
-  if (slices.length === 1 && first !== undefined && first.end - first.start === first.job.rows) return first.job.inputs;
+  const last = slices.at(-1);
+  if (first === undefined || last === undefined) return {};
+  if (fill === 0 && slices.length === 1 && first.end - first.start === first.job.rows) return first.job.inputs;
   const stacked: Record<string, Tensor> = {};
-  for (const name of Object.keys(first?.job.inputs ?? {})) {
-    stacked[name] = concatRows(
-      slices.map(({ job, start, end }) => {
-        const whole = job.inputs[name] as Tensor;
-        return start === 0 && end === job.rows ? whole : rows(whole, start, end);
-      }),
-    );
+  for (const name of Object.keys(first.job.inputs)) {
+    const parts = slices.map(({ job, start, end }) => {
+      const whole = job.inputs[name] as Tensor;
+      return start === 0 && end === job.rows ? whole : rows(whole, start, end);
+    });
+    const row = rows(last.job.inputs[name] as Tensor, last.end - 1, last.end);
+    for (let added = 0; added < fill; added++) parts.push(row);
+    stacked[name] = concatRows(parts);
   }
   return stacked;
 }
