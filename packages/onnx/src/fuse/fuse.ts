@@ -13,8 +13,10 @@ import { type RewriteFacts, simplify } from '../simplify/simplify.ts';
 import { upgradeOpset } from '../upgrade/upgrade.ts';
 import { fuseAttention } from './attention.ts';
 import { fuseBiasGelu, fuseGelu, fuseQuickGelu } from './gelu.ts';
+import { fuseEmbeddings } from './embeddings.ts';
 import { fuseProjections } from './projections.ts';
 import { fuseRotary } from './rotary.ts';
+import { fuseRmsNormalization } from './rms-normalization.ts';
 import { fuseSkipLayerNormalization } from './skip-layer-normalization.ts';
 
 const FUSIONS: readonly Rewrite[] = [
@@ -24,6 +26,8 @@ const FUSIONS: readonly Rewrite[] = [
   fuseRotary,
   fuseAttention,
   fuseProjections,
+  fuseEmbeddings,
+  fuseRmsNormalization,
   fuseSkipLayerNormalization,
 ];
 

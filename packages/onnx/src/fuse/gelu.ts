@@ -77,7 +77,7 @@ interface BiasedValue {
 function biasOf(sum: Node, site: Site): BiasedValue | undefined {
   for (const [index, bias] of sum.inputs.entries()) {
     const value = sum.inputs[1 - index] ?? '';
-    const constant = site.constant(bias);
+    const constant = site.stored(bias);
     const last = site.shape(value)?.at(-1);
     if (constant?.dtype !== 'float32' || constant.dims.length !== 1 || !isFixed(last)) continue;
     if (constant.dims[0] === last && site.type(value)?.dtype === 'float32') return { value, bias };

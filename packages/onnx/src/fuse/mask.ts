@@ -14,7 +14,7 @@ import { madeBy, scalarOf } from '../simplify/pattern.ts';
 import type { Site } from '../simplify/rewrite.ts';
 import { filledConstant, orderOf, triangleOf } from './order.ts';
 
-export interface PaddingMask {
+interface PaddingMask {
   /** A value [batch, sequence] that is 1 where a token counts and 0 where it does not. */
   readonly source: string;
   /** What is added to the score of a token that does not count. */
@@ -25,7 +25,7 @@ export interface PaddingMask {
 export type Mask = { readonly kind: 'causal' } | ({ readonly kind: 'padding' } & PaddingMask);
 
 /** Sizes of the scores; no two unknown sizes are the same. */
-export interface ScoreSizes {
+interface ScoreSizes {
   readonly batch: Dim;
   readonly queries: Dim;
   readonly keys: Dim;
@@ -37,7 +37,7 @@ const LEAST_FILTER = -1000;
 const LEAST_REPLACEMENT = -1e30;
 const LOWEST = -3.4028234663852886e38;
 
-export interface Traced {
+interface Traced {
   /** null: a constant, or the order alone. */
   readonly source: string | null;
   /** True when it depends on which comes first. */

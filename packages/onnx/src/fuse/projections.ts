@@ -1,6 +1,10 @@
-/** Query, key and value as products of one input: their weights side by side make one product of three. */
+/**
+ * Query, key and value as products of one input: their weights side by side make one product of three. Weights in external data
+ * are read for it, one after the other; what is made of them goes where the caller keeps large constants.
+ */
 import type { Initializer } from '../ir/initializer.ts';
 import { intsAttribute } from '../ir/attribute.ts';
+import { loadInitializer } from '../external/load.ts';
 import { byteLengthOf } from '../ir/elements.ts';
 import { isOp, MS_DOMAIN, withAttributes } from '../ir/node.ts';
 import { madeBy } from '../simplify/pattern.ts';
@@ -46,9 +50,9 @@ function projectionOf(name: string, site: Site): Projection | undefined {
   const { value, bias } = withoutBias(name, site);
   const product = site.soleReader(value) === undefined ? undefined : madeBy(site, value, 'MatMul');
   const [input = '', weightName = ''] = product?.inputs ?? [];
-  const weight = site.constant(weightName);
+  const weight = site.stored(weightName);
   if (product === undefined || weight?.dtype !== 'float32' || weight.dims.length !== 2) return undefined;
-  return site.shape(input)?.length === 3 ? { input, weight, weightName, bias: site.constant(bias) } : undefined;
+  return site.shape(input)?.length === 3 ? { input, weight, weightName, bias: site.stored(bias) } : undefined;
 }
 
 interface MergedProjections {
@@ -76,11 +80,11 @@ function mergeProjections(projections: readonly (Projection | undefined)[], site
   let column = 0;
   parts.forEach((part, index) => {
     const own = widths[index] ?? 0;
-    const from = wideOf(part.weight);
+    const from = wideOf(loadInitializer(part.weight));
     for (let row = 0; row < rows; row++) {
       data.set(from.subarray(row * own, (row + 1) * own), row * width + column);
     }
-    if (part.bias !== undefined) bias.set(wideOf(part.bias), column);
+    if (part.bias !== undefined) bias.set(wideOf(loadInitializer(part.bias)), column);
     column += own;
   });
   const put = (base: string, dims: readonly number[], values: Float32Array): string =>

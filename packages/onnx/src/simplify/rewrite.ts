@@ -75,11 +75,14 @@ export class Site {
 
   /** The constant behind a name, here or in a graph around this one. Elements in external data count as unknown. */
   constant(name: string | undefined): Initializer | undefined {
-    if (name === undefined || name === '') return undefined;
+    const found = this.stored(name);
+    return found === undefined || isExternal(found) ? undefined : found;
+  }
+  /** The same with its elements wherever they are: in external data they have to be read. */
+  stored(name: string | undefined): Initializer | undefined {
+    if (name === undefined || name === '' || this.#overridable.has(name)) return undefined;
     const own = this.editor.initializer(name);
-    const found = own ?? (this.#outer.has(name) ? this.#facts.outerConstant(name) : undefined);
-    if (found === undefined || this.#overridable.has(name) || isExternal(found)) return undefined;
-    return found;
+    return own ?? (this.#outer.has(name) ? this.#facts.outerConstant(name) : undefined);
   }
   type(name: string | undefined): TensorType | undefined {
     if (name === undefined || name === '') return undefined;

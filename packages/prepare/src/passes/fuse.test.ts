@@ -1,21 +1,31 @@
-import { buildModel, encodeModel, encoderModel, mlpModel } from '@slipway/onnx';
+import path from 'node:path';
+import {
+  buildModel,
+  encodeModel,
+  encoderModel,
+  inlineExternalData,
+  isExternal,
+  mlpModel,
+  readModelFile,
+  writeModelFile,
+} from '@slipway/onnx';
 import { describe, expect, it } from 'vitest';
 import { fusePass } from './fuse.ts';
-import { offlineContext } from './testing/context.ts';
+import { offlineContext, runningContext } from './testing/context.ts';
 
 const encoder = encoderModel({ layers: 2, hidden: 8, heads: 2, vocabulary: 20, maxPositions: 6 });
 
 describe('the fuse pass', () => {
   it('says what it could do without doing it', () => {
-    expect(fusePass.assess(encoder)).toMatchObject({ applicable: true, targets: 12 });
+    expect(fusePass.assess(encoder)).toMatchObject({ applicable: true, targets: 13 });
     expect(fusePass.assess(mlpModel({ layers: [4, 3] }))).toMatchObject({ applicable: false, targets: 0 });
   });
 
   it('says what it did, and does the same every time', async () => {
     const result = await fusePass.apply(encoder, { pass: 'fuse' }, offlineContext());
     expect(result.notes).toEqual([
-      '257 nodes → 27 nodes, with the same results up to rounding.',
-      'Fused: gelu 2, bias-gelu 2, attention 2, merge-projections 2, skip-layer-normalization 4. The operators are of com.microsoft: only ONNX Runtime has them.',
+      '257 nodes → 22 nodes, with the same results up to rounding.',
+      'Fused: gelu 2, bias-gelu 2, attention 2, merge-projections 2, embed-layer-normalization 1, skip-layer-normalization 4. The operators are of com.microsoft: only ONNX Runtime has them.',
       expect.stringMatching(/^Simplified before and after: fold-constants \d+, /),
       'Masks of attention are taken to hold 0 and 1 only, which is what the exported form is meant for.',
     ]);
@@ -28,6 +38,19 @@ describe('the fuse pass', () => {
     const { model, notes } = await fusePass.apply(old, { pass: 'fuse' }, offlineContext());
     expect(model.graph.nodes.map(({ op }) => op)).toContain('SkipLayerNormalization');
     expect(notes).toContain('The operator set was raised to 17, the first with LayerNormalization.');
+  });
+
+  it('merges weights that are in external data', async () => {
+    using context = runningContext();
+    const file = path.join(context.workDirectory, 'model.onnx');
+    await writeModelFile(file, encoder, { weights: 'external', minimumBytes: 128 });
+    const stored = await readModelFile(file);
+    expect([...stored.graph.initializers.values()].some(isExternal)).toBe(true);
+    expect(fusePass.assess(stored).applicable).toBe(true);
+    const { model } = await fusePass.apply(stored, { pass: 'fuse' }, context);
+    expect(model.graph.nodes.filter(({ op }) => op === 'Attention')).toHaveLength(2);
+    const again = await fusePass.apply(encoder, { pass: 'fuse' }, context);
+    expect(encodeModel(inlineExternalData(model))).toEqual(encodeModel(again.model));
   });
 
   it('leaves out what it is told to', async () => {

@@ -4,7 +4,7 @@
  * standard operators (quantization) goes before or is told to expect this.
  */
 import { fail, hasCode, type PassSpec } from '@slipway/core';
-import { type Fused, fuse, isExternal, type Model } from '@slipway/onnx';
+import { type Fused, fuse, isExternal, type Keep, type Model, spillTo } from '@slipway/onnx';
 import type { Pass } from '../pass.ts';
 import { plural } from './describe.ts';
 
@@ -15,7 +15,9 @@ export const fusePass: Pass<Spec> = {
   version: 4,
 
   assess(model) {
-    const { applied, nodesBefore, nodesAfter } = fuse(model);
+    // Weights in external data are not read to be counted.
+    const isLarge = [...model.graph.initializers.values()].some(isExternal);
+    const { applied, nodesBefore, nodesAfter } = fuse(model, { skip: isLarge ? ['merge-projections'] : [] });
     const targets = [...applied.values()].reduce((sum, count) => sum + count, 0);
     return targets > 0
       ? {
@@ -29,18 +31,18 @@ export const fusePass: Pass<Spec> = {
   apply: (model, spec, context) =>
     Promise.resolve().then(() => {
       context.signal.throwIfAborted();
-      const result = attempt(model, spec);
-      return { model: result.model, notes: notesOf(model, result) };
+      const result = attempt(model, spec, spillTo(context.workDirectory));
+      return { model: result.model, notes: notesOf(result) };
     }),
 };
 
-function notesOf(model: Model, fused: Fused): string[] {
-  const { applied, simplified, nodesBefore, nodesAfter, raised, settled, rounds } = fused;
+function notesOf(fused: Fused): string[] {
+  const { model, applied, simplified, nodesBefore, nodesAfter, raised, settled, rounds } = fused;
   const counts = (of: ReadonlyMap<string, number>): string =>
     [...of].map(([name, count]) => `${name} ${count}`).join(', ');
   const notes = [
     `${plural(nodesBefore, 'node')} → ${plural(nodesAfter, 'node')}, with the same results up to rounding.`,
-    `Fused: ${counts(applied)}. The operators are of com.microsoft: only ONNX Runtime has them.`,
+    `Fused: ${counts(applied)}. ${model.graph.nodes.some(({ domain }) => domain === 'com.microsoft') ? 'The operators are of com.microsoft: only ONNX Runtime has them.' : 'All operators are standard ones.'}`,
   ];
   if (simplified.size > 0) notes.push(`Simplified before and after: ${counts(simplified)}.`);
   if (raised !== null) {
@@ -53,16 +55,14 @@ function notesOf(model: Model, fused: Fused): string[] {
   if (applied.has('attention')) {
     notes.push('Masks of attention are taken to hold 0 and 1 only, which is what the exported form is meant for.');
   }
-  const unread = [...model.graph.initializers.values()].filter(isExternal).length;
-  if (unread > 0) notes.push(`${plural(unread, 'weight')} in external data stayed as it is: products were not merged.`);
   if (!settled) notes.push(`More could be done: it ended after ${rounds} rounds.`);
   return notes;
 }
 
-function attempt(model: Model, spec: Spec): Fused {
+function attempt(model: Model, spec: Spec, keep: Keep): Fused {
   let result: Fused;
   try {
-    result = fuse(model, { skip: spec.skip ?? [] });
+    result = fuse(model, { skip: spec.skip ?? [], keep });
   } catch (error) {
     // What is wrong is in the recipe, so the error says so.
     if (!hasCode(error, 'USAGE') || !(error instanceof Error)) throw error;
