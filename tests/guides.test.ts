@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { compileConfig, configJsonSchema } from '@slipway/core';
+import { compileConfig, configJsonSchema, loadDataset } from '@slipway/core';
 import { afterAll, describe, expect, it } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '..');
@@ -50,6 +50,31 @@ describe('documentation', () => {
     const passes = [...JSON.stringify(configJsonSchema()).matchAll(/"pass":\{[^}]*"const":"([^"]+)"/g)];
     expect(passes.length).toBeGreaterThan(5);
     for (const [, name = ''] of passes) expect(overview).toContain(`(passes/${name}.md)`);
+  });
+});
+
+describe('rows of different shapes in the guide to data', () => {
+  const page = readFileSync(path.join(root, 'docs/guides/data.md'), 'utf8');
+  const tokens = (name: string) => ({ name, dtype: 'int64', shape: ['batch', 'sequence'] }) as const;
+  const signature = { inputs: [tokens('input_ids'), tokens('input_mask')], outputs: [] };
+
+  it('are the same data in JSON Lines and in CSV', async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), 'slipway-guide-data-'));
+    try {
+      const digests = [];
+      for (const kind of ['jsonl', 'csv']) {
+        const [, text] = new RegExp(`^\`\`\`${kind}\n(.*?)^\`\`\``, 'ms').exec(page) ?? [];
+        const file = path.join(folder, `rows.${kind}`);
+        writeFileSync(file, text ?? '');
+        const source = { inputs: { '*': file }, labels: null, group: null, rows: null };
+        const dataset = await loadDataset(source, signature);
+        expect(dataset).toMatchObject({ rowCount: 3, isRagged: true, labels: { shape: [3] } });
+        digests.push(dataset.digest);
+      }
+      expect(new Set(digests).size).toBe(1);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

@@ -34,7 +34,18 @@ export {
   SOURCE_CANDIDATE,
 } from './config/recipe.ts';
 export { countPoints, stepsBetween } from './config/space.ts';
-export { createDataset, type Dataset, findOverlap, fixedBatch, rowsOf } from './data/dataset.ts';
+export {
+  type Column,
+  columnBytes,
+  columnOf,
+  columnRows,
+  type InputColumns,
+  isRagged,
+  mapColumn,
+  pickFrom,
+  type Ragged,
+} from './data/column.ts';
+export { createDataset, type Dataset, findOverlap, fixedBatch, pickRows, rowsLike, rowsOf } from './data/dataset.ts';
 export { loadDataset } from './data/load.ts';
 export { canonicalJson, type Digest, digestOf, digestOfFile, digestOfJson, isDigest } from './digest.ts';
 export { ensureDirectory } from './durable.ts';

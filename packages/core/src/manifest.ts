@@ -33,8 +33,8 @@ export interface ManifestFile {
 
 /**
  * Input/output pairs the model reproduced when it was built. The file is a `.npz` whose arrays are named
- * `input/NAME` and `output/NAME`, all with `count` rows along axis 0 when the model is batchable, otherwise
- * `input/NAME/INDEX`. A value `actual` matches `expected` when |actual − expected| ≤ absolute + relative·|expected|.
+ * `input/NAME` and `output/NAME`, all with `count` rows along axis 0 when the model is batchable and the samples have one
+ * shape, otherwise `input/NAME/INDEX` with the row axis of one call. A value `actual` matches `expected` when |actual − expected| ≤ absolute + relative·|expected|.
  */
 export interface Golden {
   readonly file: string;

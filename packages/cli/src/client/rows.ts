@@ -1,6 +1,7 @@
 /** Rows to ask a model about: from a file, from the golden samples of a release, or made up from the signature. */
 import {
-  concatRows,
+  type Column,
+  columnOf,
   createDataset,
   type Dataset,
   type DType,
@@ -8,6 +9,8 @@ import {
   fixedBatch,
   loadDataset,
   type Manifest,
+  pickRows,
+  rowsLike,
   rowsOf,
   type Signature,
   type Tensor,
@@ -24,20 +27,20 @@ export async function rowsOfGolden(directory: string, manifest: Manifest): Promi
   if (manifest.golden === undefined) return null;
   const { readGolden } = await import('@slipway/runtime');
   const arrays = readGolden(directory, manifest.golden);
-  const inputs: Record<string, Tensor> = {};
+  const inputs: Record<string, Column> = {};
   for (const { name } of manifest.signature.inputs) {
     const samples = Array.from({ length: manifest.golden.count }, (_, i) => arrays.get(`input/${name}/${i}`));
-    const whole = arrays.get(`input/${name}`) ?? stack(samples);
+    const whole = arrays.get(`input/${name}`) ?? column(samples);
     if (whole === null) return null;
     inputs[name] = whole;
   }
   return createDataset(manifest.signature, inputs, null, { rowCount: manifest.golden.count, firstRow: 0 });
 }
 
-/** Samples kept one by one, of a model that takes one row per call, as rows; null when they are not. */
-function stack(samples: readonly (Tensor | undefined)[]): Tensor | null {
+/** Samples kept one by one, because a call takes one row or because their shapes differ, as rows; null when they are not. */
+function column(samples: readonly (Tensor | undefined)[]): Column | null {
   const found = samples.filter((sample) => sample?.shape[0] === 1);
-  return found.length === samples.length ? concatRows(found as Tensor[]) : null;
+  return found.length === samples.length ? columnOf(found as Tensor[]) : null;
 }
 
 const MADE_UP_ROWS = 8;
@@ -89,9 +92,21 @@ function madeUp(dtype: DType, shape: readonly number[]): Tensor {
   }
 }
 
-/** The rows in calls of `batch` rows, in order; a last call that would be smaller is left out unless it is the only one. */
+/**
+ * The rows in calls of `batch` rows, in order; a last call that would be smaller is left out unless it is the only one. Where rows
+ * differ in shape, a call has rows of the shape of its first, some of them again if there are too few.
+ */
 export function calls(dataset: Dataset, batch: number): Tensors[] {
   const count = Math.max(1, Math.floor(dataset.rowCount / batch));
+  if (dataset.isRagged) {
+    return Array.from({ length: count }, (_, call) => {
+      const alike = rowsLike(dataset, call * batch);
+      return pickRows(
+        dataset,
+        Array.from({ length: batch }, (_, i) => alike[i % alike.length] ?? 0),
+      );
+    });
+  }
   return Array.from({ length: count }, (_, i) =>
     rowsOf(dataset, i * batch, Math.min((i + 1) * batch, dataset.rowCount)),
   );

@@ -1,5 +1,5 @@
 /** What a model answered, for people: the best classes of each row when the output looks like scores, otherwise the values. */
-import { float16ToNumber, rows as rowsOfTensor, type Tensor, tensorToJson, type Tensors } from '@slipway/core';
+import { type Column, float16ToNumber, rows as rowsOfTensor, type Tensor, tensorToJson } from '@slipway/core';
 import type { Style } from '../frame/style.ts';
 import { table } from '../frame/table.ts';
 import { percent } from '../frame/units.ts';
@@ -17,17 +17,39 @@ export interface Answers {
   readonly rows: readonly (readonly Scored[])[];
 }
 
+/** The answers of all rows by output; those of one output may differ in shape. */
+export type Columns = Readonly<Record<string, Column>>;
+
+const isTensor = (value: Column): value is Tensor => !('parts' in value);
+
+/** null where the rows differ. */
+export function shapeOf(value: Column): readonly (number | null)[] {
+  if (isTensor(value)) return value.shape;
+  const shapes = value.parts.map(({ shape }) => shape.slice(1));
+  const [first = []] = shapes;
+  return [
+    value.parts.length,
+    ...first.map((size, axis) => (shapes.every((each) => each[axis] === size) ? size : null)),
+  ];
+}
+
+export const columnToJson = (value: Column): unknown =>
+  isTensor(value) ? tensorToJson(value) : value.parts.flatMap((part) => tensorToJson(part));
+
 const MAX_ROWS_SHOWN = 20;
 
 /** A number per class and row; image classifiers often keep two axes of size 1 behind them. */
-function isScores({ shape, dtype }: Tensor): boolean {
+function isScores(value: Column): value is Tensor {
+  if (!isTensor(value)) return false;
+  const { shape, dtype } = value;
   const [, classes = 0, ...rest] = shape;
   return classes > 1 && rest.every((size) => size === 1) && dtype.startsWith('float');
 }
 
 /** The best classes per row of the first output that has a score per class; null when there is none. */
-export function answersOf(outputs: Tensors, labels: readonly string[] | null, top: number): Answers | null {
-  const found = Object.entries(outputs).find(([, value]) => isScores(value));
+export function answersOf(outputs: Columns, labels: readonly string[] | null, top: number): Answers | null {
+  const scored = Object.entries(outputs).flatMap(([name, value]) => (isScores(value) ? [[name, value] as const] : []));
+  const [found] = scored;
   if (found === undefined) return null;
   const [output, value] = found;
   const scores = Array.from({ length: value.shape[0] ?? 0 }, (_, row) => numbersOf(rowsOfTensor(value, row, row + 1)));
@@ -42,7 +64,7 @@ export function answersOf(outputs: Tensors, labels: readonly string[] | null, to
 }
 
 export function renderAnswers(
-  given: { model: string; from: string; outputs: Tensors; answers: Answers | null },
+  given: { model: string; from: string; outputs: Columns; answers: Answers | null },
   style: Style,
 ): string {
   const head = `${style.bold(given.model)} ${style.dim(`from ${given.from}`)}`;
@@ -75,11 +97,15 @@ export function renderAnswers(
   ].join('\n');
 }
 
-function values(name: string, value: Tensor, style: Style): string {
-  const json = JSON.stringify(tensorToJson(value));
+function values(name: string, value: Column, style: Style): string {
+  const json = JSON.stringify(columnToJson(value));
   const limit = Math.max(40, style.width * 6);
   const shown = json.length <= limit ? json : `${json.slice(0, limit)}…`;
-  return `${style.bold(name)} ${style.dim(`${value.dtype}[${value.shape.join(', ')}]`)}\n${shown}`;
+  return `${style.bold(name)} ${style.dim(
+    `${value.dtype}[${shapeOf(value)
+      .map((size) => size ?? '…')
+      .join(', ')}]`,
+  )}\n${shown}`;
 }
 
 function numbersOf(value: Tensor): number[] {

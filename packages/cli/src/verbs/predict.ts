@@ -1,12 +1,12 @@
 import path from 'node:path';
-import { fixedBatch, type Signature, type Tensor, tensorToJson, type Tensors } from '@slipway/core';
+import { type Column, fixedBatch, type Signature, type Tensors } from '@slipway/core';
 import { DEFAULT_URL, describeModel, infer, serves } from '../client/server.ts';
 import { calls, rowsOfFile } from '../client/rows.ts';
 import { findSubject } from '../client/subject.ts';
 import { type Context } from '../frame/context.ts';
 import { argument, defineVerb, flag, text, type Verb, whole, withDefault } from '../frame/declare.ts';
 import { shortDigest } from '../frame/units.ts';
-import { answersOf, renderAnswers } from '../render/answers.ts';
+import { answersOf, type Columns, columnToJson, renderAnswers, shapeOf } from '../render/answers.ts';
 import * as shared from './shared.ts';
 
 export const predict: Verb = defineVerb({
@@ -60,7 +60,7 @@ interface Answer {
   readonly model: string;
   readonly from: string;
   readonly rows: number;
-  readonly outputs: Tensors;
+  readonly outputs: Columns;
   readonly labels: readonly string[] | null;
 }
 
@@ -93,22 +93,28 @@ async function here(context: Context, given: Given, file: string): Promise<Answe
   }
 }
 
-/** All rows at once, or one call after the other when the model takes a fixed number. */
+/** All rows at once, or one call after the other when the model takes a fixed number or the rows differ in shape. */
 async function ask(
   signature: Signature,
   file: string,
   run: (inputs: Tensors) => Promise<Tensors>,
-): Promise<{ rows: number; outputs: Tensors }> {
-  const { concatRows } = await import('@slipway/core');
+): Promise<{ rows: number; outputs: Columns }> {
+  const { columnOf } = await import('@slipway/core');
   const dataset = await rowsOfFile(file, signature);
   const results: Tensors[] = [];
-  for (const inputs of calls(dataset, fixedBatch(signature) ?? dataset.rowCount)) results.push(await run(inputs));
+  const together = fixedBatch(signature) ?? (dataset.isRagged ? 1 : dataset.rowCount);
+  for (const inputs of calls(dataset, together)) results.push(await run(inputs));
   const [first = {}] = results;
-  const join = (name: string): Tensor =>
-    concatRows(results.flatMap((result) => (result[name] === undefined ? [] : [result[name]])));
+  const join = (name: string): Column =>
+    columnOf(results.flatMap((result) => (result[name] === undefined ? [] : [result[name]])));
   const outputs =
     results.length === 1 ? first : Object.fromEntries(Object.keys(first).map((name) => [name, join(name)]));
   return { rows: dataset.rowCount, outputs };
 }
 
-const describe = (value: Tensor): unknown => ({ dtype: value.dtype, shape: value.shape, data: tensorToJson(value) });
+/** Of rows whose answers differ in shape, the sizes that differ are null. */
+const describe = (value: Column): unknown => ({
+  dtype: value.dtype,
+  shape: shapeOf(value),
+  data: columnToJson(value),
+});

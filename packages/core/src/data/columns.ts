@@ -1,6 +1,6 @@
 /**
- * A data file as columns: an array per input of the model, rows along axis 0, as the file has them, and the labels if it
- * holds any. The format is told by the extension, otherwise by the first bytes.
+ * A data file as columns: every input of the model over the rows, as the file has them, and the labels if it holds any. The
+ * format is told by the extension, otherwise by the first bytes.
  */
 import path from 'node:path';
 import { columnTensor, type CsvTable, parseCsv } from '../csv.ts';
@@ -14,7 +14,9 @@ import type { Signature, TensorSpec } from '../signature.ts';
 import { suggest } from '../suggest.ts';
 import type { Tensor } from '../tensor.ts';
 import { isZip } from '../zip.ts';
-import { type Columns, columnsFromJson, labelsFromJson, parseJson, parseJsonLines, valuesTensor } from './json-rows.ts';
+import { rowArrays } from './archive-rows.ts';
+import type { Column } from './column.ts';
+import { type Columns, columnsFromJson, labelsFromJson, parseJson, parseJsonLines, valuesColumn } from './json-rows.ts';
 
 /** What a file holds before the signature has been asked. */
 type Content =
@@ -96,15 +98,16 @@ export function readColumns(file: string, signature: Signature): Columns {
 
 function fromArrays(arrays: ReadonlyMap<string, Tensor>, names: readonly string[], file: string): Columns {
   const beside = ['labels', 'group'].filter((name) => !names.includes(name));
-  const inputs = new Map<string, Tensor>();
-  for (const [name, array] of arrays) {
+  const inputs = new Map<string, Column>();
+  const columns = rowArrays(arrays, [...names, ...beside], file);
+  for (const [name, array] of columns) {
     if (names.includes(name)) inputs.set(name, array);
     else if (!beside.includes(name)) {
       const hint = suggest(name, [...names, ...beside]) || `; the model takes ${names.join(', ')}`;
       throw fail('DATA_MISMATCH', { problem: `${file}: the array "${name}" is not an input of the model${hint}` });
     }
   }
-  const take = (name: string): Tensor | null => (beside.includes(name) ? (arrays.get(name) ?? null) : null);
+  const take = (name: string): Column | null => (beside.includes(name) ? (columns.get(name) ?? null) : null);
   return { inputs, labels: take('labels'), groups: take('group') };
 }
 
@@ -116,7 +119,7 @@ function fromTable(table: CsvTable, specs: readonly TensorSpec[]): Columns {
   const names = specs.map((spec) => spec.name);
   const beside = ['label', 'group'].filter((name) => !names.includes(name) && table.columns.includes(name));
   const features = table.columns.filter((column) => !beside.includes(column));
-  const inputs = new Map<string, Tensor>();
+  const inputs = new Map<string, Column>();
   const [only] = specs;
   if (specs.length === 1 && only !== undefined) {
     inputs.set(only.name, readCells(table, features, only));
@@ -132,11 +135,15 @@ function fromTable(table: CsvTable, specs: readonly TensorSpec[]): Columns {
       inputs.set(column, readCells(table, [column], spec));
     }
   }
-  const take = (name: string): Tensor | null => (beside.includes(name) ? tableLabels(table, name) : null);
+  const take = (name: string): Column | null => (beside.includes(name) ? tableLabels(table, name) : null);
   return { inputs, labels: take('label'), groups: take('group') };
 }
 
-function readCells(table: CsvTable, columns: readonly string[], spec: TensorSpec): Tensor {
+/** A single column may hold lists, written as in JSON (`"[101, 7]"`), of which every row may have another length. */
+function readCells(table: CsvTable, columns: readonly string[], spec: TensorSpec): Column {
+  const [only] = columns.length === 1 ? columns : [];
+  const lists = only === undefined || spec.dtype === 'string' ? null : listCells(table, only);
+  if (lists !== null) return valuesColumn(lists, spec, table.path);
   try {
     return columnTensor(table, columns, spec.dtype);
   } catch (error) {
@@ -145,8 +152,26 @@ function readCells(table: CsvTable, columns: readonly string[], spec: TensorSpec
   }
 }
 
-/** Numbers when all cells are, names otherwise. */
-function tableLabels(table: CsvTable, column: string): Tensor {
+/** The lists in a column whose first cell is one, or null. @throws DATA_FORMAT naming the cell that is none */
+function listCells(table: CsvTable, column: string): readonly unknown[] | null {
+  const at = table.columns.indexOf(column);
+  if (table.rows[0]?.[at]?.startsWith('[') !== true) return null;
+  return table.rows.map((cells, row) => {
+    try {
+      const list: unknown = JSON.parse(cells[at] ?? '');
+      if (Array.isArray(list)) return list as readonly unknown[];
+    } catch {
+      // Reported below, with what is expected.
+    }
+    const problem = `row ${row + 1}, column "${column}": ${JSON.stringify(cells[at])} is not a list of numbers such as [1, 2]`;
+    throw fail('DATA_FORMAT', { path: table.path, problem });
+  });
+}
+
+/** Numbers when all cells are, lists when the first is one, names otherwise. */
+function tableLabels(table: CsvTable, column: string): Column {
+  const lists = listCells(table, column);
+  if (lists !== null) return labelsFromJson(lists, table.path);
   const at = table.columns.indexOf(column);
   const cells = table.rows.map((row) => row[at] ?? '');
   const numeric = cells.every((cell) => /^[+-]?\d+(?:\.\d+)?$/.test(cell));
@@ -154,7 +179,7 @@ function tableLabels(table: CsvTable, column: string): Tensor {
 }
 
 /** A file for one input: an array, an archive of one array or one named like the input, a table of features, nested JSON. */
-export function readInput(file: string, spec: TensorSpec): Tensor {
+export function readInput(file: string, spec: TensorSpec): Column {
   const content = readContent(file);
   switch (content.kind) {
     case 'array':
@@ -164,7 +189,7 @@ export function readInput(file: string, spec: TensorSpec): Tensor {
     case 'table':
       return readCells(content.table, content.table.columns, spec);
     case 'json':
-      return valuesTensor(content.document, spec, file);
+      return valuesColumn(content.document, spec, file);
   }
 }
 
@@ -172,7 +197,7 @@ export function readInput(file: string, spec: TensorSpec): Tensor {
  * A file of labels or groups: an array, an archive of one array or one of that name, a table with that column, a JSON list.
  * @param column the name of the column in a table
  */
-export function readLabels(file: string, column: 'label' | 'group'): Tensor {
+export function readLabels(file: string, column: 'label' | 'group'): Column {
   const content = readContent(file);
   switch (content.kind) {
     case 'array':
@@ -191,11 +216,12 @@ export function readLabels(file: string, column: 'label' | 'group'): Tensor {
   }
 }
 
-function pick(arrays: ReadonlyMap<string, Tensor>, name: string, file: string): Tensor {
-  const [only] = arrays.size === 1 ? arrays.values() : [];
-  const array = arrays.get(name) ?? only;
+function pick(arrays: ReadonlyMap<string, Tensor>, name: string, file: string): Column {
+  const columns = rowArrays(arrays, [name], file);
+  const [only] = columns.size === 1 ? columns.values() : [];
+  const array = columns.get(name) ?? only;
   if (array !== undefined) return array;
-  const names = [...arrays.keys()];
+  const names = [...columns.keys()];
   throw fail('DATA_FORMAT', {
     path: file,
     problem: `has no array "${name}"${suggest(name, names) || ` (it has ${names.join(', ')})`}`,

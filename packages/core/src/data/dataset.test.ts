@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Dim, Signature } from '../signature.ts';
-import { tensor } from '../tensor.ts';
+import { type Tensor, tensor } from '../tensor.ts';
 import { createDataset, fixedBatch, findOverlap, rowsOf } from './dataset.ts';
 
 const signature = (shape: readonly Dim[]): Signature => ({
@@ -57,7 +57,7 @@ describe('rowsOf', () => {
     const all = dataset([1, 2, 3]);
     const { x } = rowsOf(all, 1, 3);
     expect(x).toEqual(tensor('int32', [2, 2], Int32Array.of(2, -2, 3, -3)));
-    expect(x?.data).toHaveProperty('buffer', (all.inputs.x?.data as Int32Array).buffer);
+    expect(x?.data).toHaveProperty('buffer', ((all.inputs.x as Tensor).data as Int32Array).buffer);
   });
 
   it('keeps to the batch a model was exported with', () => {

@@ -1,21 +1,25 @@
 /**
- * Rows to calibrate or evaluate with: every input of a model with the rows stacked along axis 0, and the expected answers.
+ * Rows to calibrate or evaluate with: every input of a model over all rows (column.ts), and the expected answers.
  *
  * Axis 0 of a dataset is always the row axis, also for a model whose own axis 0 is fixed to 1 or who takes a scalar:
- * what the model is fed is made by `rowsOf`.
+ * what the model is fed is made by `rowsOf`. Rows whose shapes differ can share no call: such a dataset goes through a model
+ * row by row, and where several rows are needed at once, `rowsLike` says which.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { canonicalJson, type Digest } from '../digest.ts';
 import { fail } from '../errors.ts';
 import type { Signature, TensorSpec } from '../signature.ts';
-import { bytesOf, rows, type Tensor, type Tensors } from '../tensor.ts';
+import { bytesOf, type Tensors } from '../tensor.ts';
+import { type Column, columnRows, type InputColumns, isRagged, pickFrom } from './column.ts';
 
 export interface Dataset {
   /** The signature the inputs were fitted to. */
   readonly signature: Signature;
-  readonly inputs: Tensors;
-  /** The expected answers, rows along axis 0, in the dtype of the file; null when the data has none. */
-  readonly labels: Tensor | null;
+  readonly inputs: InputColumns;
+  /** The expected answers, in the dtype of the file; null when the data has none. */
+  readonly labels: Column | null;
+  /** Inputs or labels have rows of different shapes. */
+  readonly isRagged: boolean;
   /** The group of every row, or null when the data names none. Not part of the digest: groups change no measurement. */
   readonly groups: readonly string[] | null;
   readonly rowCount: number;
@@ -27,11 +31,11 @@ export interface Dataset {
   rowDigests(): readonly string[];
 }
 
-/** Stacked, fitted inputs and labels of equal row counts, as a dataset. */
+/** Fitted inputs and labels of equal row counts, as a dataset. */
 export function createDataset(
   signature: Signature,
-  inputs: Tensors,
-  labels: Tensor | null,
+  inputs: InputColumns,
+  labels: Column | null,
   size: { rowCount: number; firstRow: number; groups?: readonly string[] | null },
 ): Dataset {
   const { rowCount, firstRow, groups = null } = size;
@@ -42,6 +46,7 @@ export function createDataset(
     signature,
     inputs,
     labels,
+    isRagged: [...Object.values(inputs), ...(labels === null ? [] : [labels])].some(isRagged),
     rowCount,
     firstRow,
     groups,
@@ -59,7 +64,7 @@ export function createDataset(
         const hash = createHash('sha256');
         for (const name of names) {
           const value = inputs[name];
-          if (value !== undefined) updateWith(hash, name, rows(value, row, row + 1));
+          if (value !== undefined) updateWith(hash, name, columnRows(value, row, row + 1));
         }
         return hash.digest('base64url').slice(0, ROW_DIGEST_CHARACTERS);
       });
@@ -71,8 +76,14 @@ export function createDataset(
 /** 96 bits: no accidental match in any data set that fits a machine. */
 const ROW_DIGEST_CHARACTERS = 16;
 
-function updateWith(hash: Hash, name: string | null, value: Tensor | undefined): void {
+function updateWith(hash: Hash, name: string | null, value: Column | undefined): void {
   if (value === undefined) return;
+  if (isRagged(value)) {
+    // As many as are said: no row can be taken for the next column.
+    hash.update(`${canonicalJson({ name, dtype: value.dtype, rows: value.parts.length })}\n`);
+    for (const part of value.parts) updateWith(hash, name, part);
+    return;
+  }
   const { dtype, shape, data } = value;
   // The header says how many bytes follow, so that no two data sets run together to the same bytes.
   const header = dtype === 'string' ? { name, dtype, shape, data } : { name, dtype, shape };
@@ -122,8 +133,26 @@ export function rowsOf(dataset: Dataset, start: number, end: number): Tensors {
     }
     const value = inputs[spec.name];
     if (value === undefined) throw fail('DATA_MISMATCH', { problem: `there is no data for input "${spec.name}"` });
-    const part = rows(value, start, end);
+    const part = columnRows(value, start, end);
     return [spec.name, spec.shape?.length === 0 ? { ...part, shape: [] } : part] as const;
   });
   return Object.fromEntries(entries);
+}
+
+/** These rows, in this order, as the model takes them; copies. They must be of one shape. @throws DATA_MISMATCH as `rowsOf` */
+export function pickRows({ signature, inputs }: Dataset, indices: readonly number[]): Tensors {
+  const picked = Object.entries(inputs).map(([name, value]) => [name, pickFrom(value, indices)] as const);
+  const size = { rowCount: indices.length, firstRow: 0 };
+  return rowsOf(createDataset(signature, Object.fromEntries(picked), null, size), 0, indices.length);
+}
+
+/**
+ * Every row whose inputs have the shapes of those of `row`: the ones that can share a call with it. From `row` on, beginning again
+ * at the first row when there are no more.
+ */
+export function rowsLike({ inputs, rowCount }: Dataset, row: number): number[] {
+  const ragged = Object.values(inputs).filter(isRagged);
+  const shapesOf = (at: number): string => ragged.map(({ parts }) => parts[at]?.shape.join()).join(' ');
+  const wanted = shapesOf(row);
+  return Array.from({ length: rowCount }, (_, i) => (row + i) % rowCount).filter((at) => shapesOf(at) === wanted);
 }

@@ -42,9 +42,9 @@ describe('fitRows', () => {
 
 describe('fitLabels', () => {
   it('makes one label per row of what is one, and leaves the rest to the metric', () => {
-    expect(fitLabels(array([4])).shape).toEqual([4]);
-    expect(fitLabels(array([4, 1])).shape).toEqual([4]);
-    expect(fitLabels(array([4, 10])).shape).toEqual([4, 10]);
+    expect(fitLabels(array([4]))).toMatchObject({ shape: [4] });
+    expect(fitLabels(array([4, 1]))).toMatchObject({ shape: [4] });
+    expect(fitLabels(array([4, 10]))).toMatchObject({ shape: [4, 10] });
     expect(() => fitLabels(array([]))).toThrow('axis 0 must count the rows');
   });
 });

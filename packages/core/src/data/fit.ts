@@ -10,27 +10,40 @@ import { castTensor } from '../cast.ts';
 import { fail, SlipwayError } from '../errors.ts';
 import { describeSpec, type Dim, type TensorSpec } from '../signature.ts';
 import type { Tensor } from '../tensor.ts';
+import { type Column, columnOf, isRagged } from './column.ts';
+
+/**
+ * Rows of different shapes are fitted each by itself.
+ * @param firstRow the position of the first of them in the file, for messages
+ * @throws DATA_MISMATCH naming the input, the row, what it is and what the model takes
+ */
+export function fitColumn(value: Column, spec: TensorSpec, firstRow: number): Column {
+  if (!isRagged(value)) return fitRows(value, spec);
+  return columnOf(value.parts.map((part, i) => fitRows(part, spec, firstRow + i)));
+}
 
 /**
  * @param value an array whose axis 0 counts rows
+ * @param at which one it is, when it is a single one of rows that differ
  * @throws DATA_MISMATCH naming the input, what it is and what the model takes
  */
-export function fitRows(value: Tensor, spec: TensorSpec): Tensor {
+export function fitRows(value: Tensor, spec: TensorSpec, at: number | null = null): Tensor {
   const [count, ...row] = value.shape;
-  const mismatch = (problem: string): SlipwayError =>
-    fail('DATA_MISMATCH', { problem: `input "${spec.name}": ${problem}` });
+  const where = `input "${spec.name}"`;
+  const mismatch = (problem: string): SlipwayError => fail('DATA_MISMATCH', { problem: `${where}: ${problem}` });
   if (count === undefined) throw mismatch('the data is a single number; axis 0 must count the rows');
   const cast = (): Tensor => {
     try {
-      return castTensor(value, spec.dtype, `input "${spec.name}"`);
+      return castTensor(value, spec.dtype, where);
     } catch (error) {
-      throw error instanceof SlipwayError ? mismatch(String(error.params.problem)) : error;
+      if (!(error instanceof SlipwayError)) throw error;
+      throw mismatch(`${at === null ? '' : `row ${at}: `}${String(error.params.problem)}`);
     }
   };
   if (spec.shape === null) return cast();
   const expected = spec.shape.slice(1);
   if (fits(row, expected)) return cast();
-  const found = `one row has shape [${row.join(', ')}], the model takes ${describeSpec(spec)} (axis 0 counts rows)`;
+  const found = `${at === null ? 'one row' : `row ${at}`} has shape [${row.join(', ')}], the model takes ${describeSpec(spec)} (axis 0 counts rows)`;
   const target = fixedShape(expected);
   if (target === null) throw mismatch(found);
   const [from, to] = [squeeze(row), squeeze(target)];
@@ -57,7 +70,15 @@ const product = (shape: readonly number[]): number => shape.reduce((total, dim) 
  * reads them (one-hot rows, tokens, pixels, boxes).
  * @throws DATA_MISMATCH
  */
-export function fitLabels(value: Tensor): Tensor {
+export function fitLabels(value: Column): Column {
+  if (isRagged(value)) {
+    const [first, ...others] = value.parts.map(({ shape }) => shape.length);
+    const odd = others.findIndex((rank) => rank !== first) + 1;
+    if (odd === 0) return value;
+    const shapeOf = (row: number): string => `[${value.parts[row]?.shape.slice(1).join(', ') ?? ''}]`;
+    const problem = `labels: row ${odd} has shape ${shapeOf(odd)}, row 0 has ${shapeOf(0)}; rows may differ in length, not in rank`;
+    throw fail('DATA_MISMATCH', { problem });
+  }
   const [count, ...row] = value.shape;
   if (count === undefined) {
     throw fail('DATA_MISMATCH', { problem: 'the labels are a single value; axis 0 must count the rows' });
@@ -69,7 +90,12 @@ export function fitLabels(value: Tensor): Tensor {
  * The name of the group of every row.
  * @throws DATA_MISMATCH
  */
-export function fitGroups(value: Tensor): readonly string[] {
+export function fitGroups(value: Column): readonly string[] {
+  if (isRagged(value)) {
+    throw fail('DATA_MISMATCH', {
+      problem: 'group has lists of different lengths; one name or number per row is expected',
+    });
+  }
   const [count, ...row] = value.shape;
   if (count === undefined || product(row) !== 1) {
     const problem = `group has shape [${value.shape.join(', ')}]; one name or number per row is expected`;

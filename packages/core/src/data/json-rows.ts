@@ -6,19 +6,20 @@
  * - `{"inputs": {"NAME": […]}, "labels": […]}`, a column per input; for a model with one input, the bare column;
  * - JSON Lines: a row per line.
  *
- * Values may be nested or flat; `fitRows` gives them the shape of the model.
+ * Values may be nested or flat, and rows may have shapes of their own; `fitColumn` gives them the shape of the model.
  */
 import { fail, SlipwayError } from '../errors.ts';
 import { tensorFromJson } from '../json-tensor.ts';
 import type { Signature, TensorSpec } from '../signature.ts';
 import { suggest } from '../suggest.ts';
 import type { Tensor } from '../tensor.ts';
+import { type Column, columnOf } from './column.ts';
 
-/** An array per input of the model, rows along axis 0, as the file has them, and the labels and groups if it holds any. */
+/** Every input of the model over the rows, as the file has them, and the labels and groups if it holds any. */
 export interface Columns {
-  readonly inputs: ReadonlyMap<string, Tensor>;
-  readonly labels: Tensor | null;
-  readonly groups: Tensor | null;
+  readonly inputs: ReadonlyMap<string, Column>;
+  readonly labels: Column | null;
+  readonly groups: Column | null;
 }
 
 type JsonObject = Readonly<Record<string, unknown>>;
@@ -64,7 +65,7 @@ export function columnsFromJson(document: unknown, signature: Signature, path: s
     inputs: new Map(
       signature.inputs.flatMap((spec) =>
         Object.hasOwn(members, spec.name)
-          ? [[spec.name, valuesTensor(asColumn(members[spec.name], spec), spec, path)]]
+          ? [[spec.name, valuesColumn(asColumn(members[spec.name], spec), spec, path)]]
           : [],
       ),
     ),
@@ -103,7 +104,7 @@ function fromRows(
     }
     return { [only.name]: row };
   });
-  const column = (name: 'label' | 'group'): Tensor | null => {
+  const column = (name: 'label' | 'group'): Column | null => {
     const having = beside.includes(name) ? named.filter((row) => Object.hasOwn(row, name)).length : 0;
     if (having > 0 && having < list.length) {
       throw bad(`${having} of ${list.length} rows have a "${name}"; either all or none`);
@@ -116,7 +117,7 @@ function fromRows(
     inputs: new Map(
       inputs.map((spec) => [
         spec.name,
-        valuesTensor(
+        valuesColumn(
           named.map((row) => row[spec.name]),
           spec,
           path,
@@ -143,16 +144,27 @@ function checkNames(
 }
 
 /** Nested values of one input. The first index in messages is the row. @throws DATA_FORMAT */
-export function valuesTensor(values: unknown, spec: TensorSpec, path: string): Tensor {
-  return read(values, { ...spec, shape: null }, `input "${spec.name}"`, path);
+export function valuesColumn(values: unknown, spec: TensorSpec, path: string): Column {
+  return readRows(values, spec, `input "${spec.name}"`, path);
+}
+
+/** Each row by itself, because rows may have shapes of their own; what is no list of rows is left to whoever counts them. */
+function readRows(values: unknown, spec: TensorSpec, where: string, path: string): Column {
+  const any = { ...spec, shape: null };
+  if (!Array.isArray(values) || values.length === 0) return read(values, any, where, path);
+  const parts = values.map((value: unknown, row): Tensor => {
+    const one = read(value, any, `${where}[${row}]`, path);
+    return { ...one, shape: [1, ...one.shape] };
+  });
+  return columnOf(parts);
 }
 
 /** Whole numbers become int64, other numbers float64, text string; one per row, or as many per row as there are. @throws DATA_FORMAT */
-export function labelsFromJson(values: unknown, path: string, name: 'labels' | 'group' = 'labels'): Tensor {
+export function labelsFromJson(values: unknown, path: string, name: 'labels' | 'group' = 'labels'): Column {
   if (!Array.isArray(values)) throw fail('DATA_FORMAT', { path, problem: `"${name}" must be an array` });
-  const rows: readonly unknown[] = values.map((value: unknown) =>
-    Array.isArray(value) && value.length === 1 && !Array.isArray(value[0]) ? (value as unknown[])[0] : value,
-  );
+  // Lists of one are one label per row, unless other rows have more.
+  const isOne = (value: unknown): boolean => !Array.isArray(value) || (value.length === 1 && !Array.isArray(value[0]));
+  const rows: readonly unknown[] = values.every(isOne) ? values.flat() : values;
   const all: readonly unknown[] = rows.flat(Infinity);
   const dtype = all.every((value) => typeof value === 'string')
     ? 'string'
@@ -160,7 +172,10 @@ export function labelsFromJson(values: unknown, path: string, name: 'labels' | '
       ? 'int64'
       : 'float64';
   const nested = rows.length > 0 && rows.every(Array.isArray);
-  return read(rows, { name, dtype, shape: nested ? null : ['rows'] }, name, path);
+  // A list beside a single value is a mistake and not a row of another shape.
+  return nested
+    ? readRows(rows, { name, dtype, shape: null }, name, path)
+    : read(rows, { name, dtype, shape: ['rows'] }, name, path);
 }
 
 function read(values: unknown, spec: TensorSpec, where: string, path: string): Tensor {

@@ -3,12 +3,12 @@
  * inputs and labels belong together.
  */
 import type { DataSource } from '../config/data.ts';
-import { fail } from '../errors.ts';
-import type { Signature } from '../signature.ts';
-import { rows, type Tensor } from '../tensor.ts';
+import { fail, SlipwayError } from '../errors.ts';
+import { type Signature, validateInputs } from '../signature.ts';
+import { type Column, columnSlice, isRagged } from './column.ts';
 import { readColumns, readInput, readLabels } from './columns.ts';
-import { createDataset, type Dataset } from './dataset.ts';
-import { fitGroups, fitLabels, fitRows } from './fit.ts';
+import { createDataset, type Dataset, fixedBatch, rowsOf } from './dataset.ts';
+import { fitColumn, fitGroups, fitLabels } from './fit.ts';
 import type { Columns } from './json-rows.ts';
 
 /** The key of a source's inputs that stands for one file which names its own arrays. */
@@ -35,13 +35,36 @@ export async function loadDataset(source: DataSource, signature: Signature): Pro
     throw fail('DATA_MISMATCH', { problem });
   }
   // The range first: then only the rows asked for are converted.
-  const take = (value: Tensor): Tensor => rows(value, start, end);
-  const fitted = columns.map(({ spec, value }) => [spec.name, fitRows(take(value), spec)] as const);
-  return createDataset(signature, Object.fromEntries(fitted), labels === null ? null : take(labels), {
+  const take = (value: Column): Column => columnSlice(value, start, end);
+  const fitted = columns.map(({ spec, value }) => [spec.name, fitColumn(take(value), spec, start)] as const);
+  const together = fixedBatch(signature) ?? 1;
+  const [ragged] = fitted.filter(([, value]) => isRagged(value));
+  if (ragged !== undefined && together > 1) {
+    const problem = `input "${ragged[0]}": rows have different shapes, and the model takes exactly ${together} rows per call, which must have one`;
+    throw fail('DATA_MISMATCH', { problem });
+  }
+  const dataset = createDataset(signature, Object.fromEntries(fitted), labels === null ? null : take(labels), {
     rowCount: end - start,
     firstRow: start,
     groups: groups === null ? null : fitGroups(take(groups)),
   });
+  checkCalls(dataset, together);
+  return dataset;
+}
+
+/** What the inputs of a call must have in common: a mask is as long as its tokens. Stacked rows are all alike, and one call says it. */
+function checkCalls(dataset: Dataset, size: number): void {
+  const { rowCount, firstRow, isRagged: each, signature } = dataset;
+  for (let row = 0; row + size <= (each ? rowCount : size); row += size) {
+    if (row + size > rowCount) return;
+    try {
+      validateInputs(signature, rowsOf(dataset, row, row + size));
+    } catch (error) {
+      if (!(error instanceof SlipwayError) || error.code !== 'TENSOR_INVALID') throw error;
+      const where = each ? `row ${firstRow + row}: ` : '';
+      throw fail('DATA_MISMATCH', { problem: `${where}${error.message}` }, { cause: error });
+    }
+  }
 }
 
 function readSource(source: DataSource, signature: Signature): Columns {
@@ -53,7 +76,7 @@ function readSource(source: DataSource, signature: Signature): Columns {
 }
 
 function readNamed(files: Readonly<Record<string, string>>, signature: Signature): Columns {
-  const inputs = new Map<string, Tensor>();
+  const inputs = new Map<string, Column>();
   for (const [name, file] of Object.entries(files)) {
     const spec = signature.inputs.find((each) => each.name === name);
     if (spec === undefined) {
@@ -69,16 +92,16 @@ function readNamed(files: Readonly<Record<string, string>>, signature: Signature
 
 /** The number of rows all columns agree on. */
 function countRows(
-  inputs: ReadonlyMap<string, Tensor>,
-  beside: Readonly<Record<string, Tensor | null>>,
+  inputs: ReadonlyMap<string, Column>,
+  beside: Readonly<Record<string, Column | null>>,
   file: string,
 ): number {
   let count: number | undefined;
   let counted = '';
   const others = Object.entries(beside).flatMap(([name, value]) => (value === null ? [] : [[name, value] as const]));
   const columns = [...inputs, ...others];
-  for (const [name, { shape }] of columns) {
-    const [size] = shape;
+  for (const [name, value] of columns) {
+    const size = isRagged(value) ? value.parts.length : value.shape[0];
     if (size === undefined) {
       throw fail('DATA_MISMATCH', { problem: `${file}: "${name}" is a single value; axis 0 must count the rows` });
     }

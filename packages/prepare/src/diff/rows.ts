@@ -3,7 +3,17 @@
  * where neither side has any. Made-up numbers may be far from anything a model was trained on, so the first are
  * always better.
  */
-import { concatRows, createDataset, type Dataset, type Signature, type Tensor, type Tensors } from '@slipway/core';
+import {
+  type Column,
+  columnOf,
+  concatRows,
+  createDataset,
+  type Dataset,
+  type InputColumns,
+  isRagged,
+  type Signature,
+  type Tensor,
+} from '@slipway/core';
 import { readGolden } from '@slipway/runtime';
 import { generateRows } from '../validate/generated.ts';
 import type { Side } from './side.ts';
@@ -18,18 +28,19 @@ export interface TrialRows {
 export function rowsFor(sides: readonly Side[], signature: Signature, count: number, seed: number): TrialRows {
   for (const side of sides) {
     const inputs = goldenInputs(side, signature);
-    const rowCount = inputs === null ? 0 : (Object.values(inputs)[0]?.shape[0] ?? 0);
-    if (inputs === null || rowCount < 1) continue;
+    if (inputs === null) continue;
+    const rowCount = Math.min(...Object.values(inputs).map(rowCountOf));
+    if (!(rowCount >= 1 && Number.isFinite(rowCount))) continue;
     return { dataset: createDataset(signature, inputs, null, { rowCount, firstRow: 0 }), goldenOf: side.name };
   }
   return { dataset: generateRows(signature, count, seed), goldenOf: null };
 }
 
-function goldenInputs({ manifest, runnable }: Side, signature: Signature): Tensors | null {
+function goldenInputs({ manifest, runnable }: Side, signature: Signature): InputColumns | null {
   if (manifest?.golden === undefined) return null;
   const { golden } = manifest;
   const arrays = readGolden(runnable, golden);
-  const inputs: Record<string, Tensor> = {};
+  const inputs: Record<string, Column> = {};
   for (const { name } of signature.inputs) {
     const samples = Array.from({ length: golden.count }, (_, i) => arrays.get(`input/${name}/${i}`) ?? null);
     const each = samples.filter((sample) => sample !== null);
@@ -40,12 +51,13 @@ function goldenInputs({ manifest, runnable }: Side, signature: Signature): Tenso
   return inputs;
 }
 
-/** null when the samples are not rows: scalars, or of different shapes. */
-function stacked(samples: readonly Tensor[]): Tensor | null {
+const rowCountOf = (column: Column): number => (isRagged(column) ? column.parts.length : (column.shape[0] ?? 0));
+
+/** null when the samples are not rows: scalars, or calls of several rows that differ in shape. */
+function stacked(samples: readonly Tensor[]): Column | null {
   const [first] = samples;
   const inner = (sample: Tensor): string => sample.shape.slice(1).join(',');
-  if (first === undefined || first.shape.length === 0 || samples.some((each) => inner(each) !== inner(first))) {
-    return null;
-  }
-  return concatRows(samples);
+  if (first === undefined || samples.some(({ shape }) => shape.length === 0)) return null;
+  if (samples.every(({ shape }) => shape[0] === 1)) return columnOf(samples);
+  return samples.every((each) => inner(each) === inner(first)) ? concatRows(samples) : null;
 }

@@ -3,7 +3,7 @@
  * something only the user has (labelled rows) is there as a comment to fill in.
  */
 import path from 'node:path';
-import { describeSpec, rows, type Signature, type Tensor, tensorToJson } from '@slipway/core';
+import { columnRows, describeSpec, rows, type Signature, type Tensor, tensorToJson } from '@slipway/core';
 import { fixedBatch, isModelName, type PassName } from '@slipway/core';
 import { formatBytes, formatCount } from '../report/format.ts';
 import { generateRows } from '../validate/generated.ts';
@@ -55,7 +55,9 @@ const SAMPLE_ROWS = 2;
 function sampleRequest(signature: Signature): string {
   const count = fixedBatch(signature) ?? SAMPLE_ROWS;
   const { inputs } = generateRows(signature, count, 1);
-  const short = Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, shorten(value)]));
+  const short = Object.fromEntries(
+    Object.entries(inputs).map(([name, value]) => [name, shorten(columnRows(value, 0, count))]),
+  );
   const [only] = signature.inputs;
   if (signature.inputs.some(({ shape }) => shape?.length === 0)) {
     const scalars = new Set(signature.inputs.filter(({ shape }) => shape?.length === 0).map(({ name }) => name));

@@ -30,7 +30,7 @@ import type { Made } from './candidate.ts';
 import type { BuildContext } from './context.ts';
 import type { BuildData } from './data.ts';
 import { loadModel, MODEL_FILE } from './model-files.ts';
-import { inputsFor, type Runners } from './runners.ts';
+import { columnsFor, type Runners } from './runners.ts';
 
 /** Raised when the same model and rows would be examined to another result. */
 const EXAMINE_VERSION = 1;
@@ -71,7 +71,7 @@ export async function examine(made: Made, data: BuildData, runners: Runners, con
     const runner = await runners.get(made.name, path.join(made.directory, MODEL_FILE));
     const signature = withScalars(runner.signature, evaluation.signature);
     const { rowCount, firstRow } = evaluation;
-    const rows = createDataset(signature, inputsFor(signature, evaluation.inputs), null, { rowCount, firstRow });
+    const rows = createDataset(signature, columnsFor(signature, evaluation.inputs), null, { rowCount, firstRow });
     const golden = await recordGolden(runner, signature, rows, isQuantized(model));
     await writeFile(path.join(into, GOLDEN_FILE), writeNpz(golden.arrays));
     return {

@@ -2,7 +2,15 @@
  * Runners of a build: started when first asked for, and all ended however the work ends. They take rows in the types of the
  * source: a candidate may have inputs of its own (float16 with `keepIo: false`), and the rows are what it is compared on.
  */
-import { castTensor, type Logger, type Signature, type Tensors } from '@slipway/core';
+import {
+  castTensor,
+  type InputColumns,
+  type Logger,
+  mapColumn,
+  type Signature,
+  type Tensor,
+  type Tensors,
+} from '@slipway/core';
 import { type Runner, type SessionOptions, startRunner } from '@slipway/runtime';
 
 /**
@@ -43,12 +51,21 @@ export function openRunners(session: Partial<SessionOptions>, log: Logger, signa
  * Inputs in the types that a model takes.
  * @throws TENSOR_INVALID naming the first value that the type cannot hold: 1e6 is no float16
  */
-export function inputsFor({ inputs: specs }: Signature, inputs: Tensors): Tensors {
-  const entries = Object.entries(inputs).map(([name, value]) => {
-    const wanted = specs.find((spec) => spec.name === name)?.dtype ?? value.dtype;
-    const cast = wanted.startsWith('float') && value.dtype.startsWith('float');
-    return [name, cast ? castTensor(value, wanted, `input "${name}"`) : value] as const;
-  });
+function inputsFor(signature: Signature, inputs: Tensors): Tensors {
+  return Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, inputFor(signature, name, value)]));
+}
+
+function inputFor({ inputs: specs }: Signature, name: string, value: Tensor): Tensor {
+  const wanted = specs.find((spec) => spec.name === name)?.dtype ?? value.dtype;
+  const cast = wanted.startsWith('float') && value.dtype.startsWith('float');
+  return cast ? castTensor(value, wanted, `input "${name}"`) : value;
+}
+
+/** All rows in the types that a model takes. @throws TENSOR_INVALID as above */
+export function columnsFor(signature: Signature, inputs: InputColumns): InputColumns {
+  const entries = Object.entries(inputs).map(
+    ([name, column]) => [name, mapColumn(column, (value) => inputFor(signature, name, value))] as const,
+  );
   return Object.fromEntries(entries);
 }
 

@@ -15,12 +15,12 @@ import {
   fail,
   fixedBatch,
   type PassSpec,
+  pickRows,
   SlipwayError,
   type StepReport,
   type Tensors,
 } from '@slipway/core';
 import { describeDivergence } from '../report/steps.ts';
-import { gather } from '../search/subset.ts';
 import { callSize } from '../validate/calls.ts';
 import { type Diverged, findDivergence } from '../validate/diverge/diverge.ts';
 import { isNotable } from '../validate/notable.ts';
@@ -184,7 +184,7 @@ function callsOf(dataset: Dataset): Call[] {
   const calls: Call[] = [];
   for (let at = 0; at < count; at += size) {
     const own = indices.slice(at, at + size);
-    calls.push({ inputs: gather(dataset, own), rows: own.length });
+    calls.push({ inputs: pickRows(dataset, own), rows: own.length });
   }
   return calls;
 }

@@ -15,6 +15,7 @@ import {
   type Dataset,
   type LayerSensitivity,
   type PassSpec,
+  pickRows,
   type Selector,
   type SensitivityReport,
   SOURCE_CANDIDATE,
@@ -33,7 +34,7 @@ import { identityOf } from '../validate/metrics/custom.ts';
 import { parityMeter } from '../validate/parity.ts';
 import type { Bench } from './bench.ts';
 import { severalAtOnce } from './several-at-once.ts';
-import { callOn, gather, permutation } from './subset.ts';
+import { callOn, permutation } from './subset.ts';
 
 const SENSITIVITY_VERSION = 1;
 /** Enough for an order of layers; the gates judge the result on all rows. */
@@ -196,7 +197,7 @@ async function noiseOf(
 ): Promise<number> {
   const meter = parityMeter('probe', output);
   for (const indices of callsOf(reference, dataset, PARITY_ROWS, bench)) {
-    const inputs = gather(dataset, indices);
+    const inputs = pickRows(dataset, indices);
     const [expected, actual] = await Promise.all([reference.run(inputs), candidate.run(inputs)]);
     meter.add(expected, actual, indices.length);
   }

@@ -2,17 +2,7 @@
  * A candidate on a growing random part of the evaluation rows, until it is clear that it breaks a gate on the metric. A collapsed
  * model is seen through after a hundred rows instead of ten thousand; one that is close is not decided here.
  */
-import {
-  concatRows,
-  createDataset,
-  type Dataset,
-  type GateResult,
-  type MetricCall,
-  randomStream,
-  rows,
-  rowsOf,
-  type Tensors,
-} from '@slipway/core';
+import { type Dataset, type GateResult, type MetricCall, pickFrom, pickRows, randomStream } from '@slipway/core';
 import type { Runner } from '@slipway/runtime';
 import { callSize, runRows } from '../validate/calls.ts';
 import type { Metric, Reader } from '../validate/metric.ts';
@@ -99,7 +89,7 @@ export async function callOn(
   dataset: Dataset,
   indices: readonly number[],
 ): Promise<MetricCall> {
-  const inputs = gather(dataset, indices);
+  const inputs = pickRows(dataset, indices);
   const count = indices.length;
   const [outputs, reference] = await Promise.all([runRows(runner, inputs, count), runRows(source, inputs, count)]);
   const { labels } = dataset;
@@ -107,7 +97,7 @@ export async function callOn(
     inputs,
     outputs,
     source: reference,
-    labels: labels === null ? null : concatRows(indices.map((row) => rows(labels, row, row + 1))),
+    labels: labels === null ? null : pickFrom(labels, indices),
     rows: indices.length,
     firstRow: indices[0] ?? 0,
   };
@@ -122,16 +112,4 @@ export function permutation(count: number, seed: number): number[] {
     [order[i], order[j]] = [order[j] ?? 0, order[i] ?? 0];
   }
   return order;
-}
-
-/** These rows as the inputs of one call. */
-export function gather(dataset: Dataset, indices: readonly number[]): Tensors {
-  const inputs = Object.entries(dataset.inputs).map(
-    ([name, value]) => [name, concatRows(indices.map((row) => rows(value, row, row + 1)))] as const,
-  );
-  const picked = createDataset(dataset.signature, Object.fromEntries(inputs), null, {
-    rowCount: indices.length,
-    firstRow: 0,
-  });
-  return rowsOf(picked, 0, indices.length);
 }

@@ -15,12 +15,31 @@ export interface Sentences {
   readonly labels: readonly number[];
 }
 
-/** @param directory that of the shared data */
-export function readSentences(directory: string, part: 'train' | 'dev', from = 0, to = Infinity): Sentences {
+export interface TokenizedSentence {
+  readonly ids: readonly number[];
+  readonly label: number;
+}
+
+/** The tokens of each sentence, as many as it has. @param directory that of the shared data */
+export function readTokens(
+  directory: string,
+  part: 'train' | 'dev',
+  from = 0,
+  to = Infinity,
+): readonly TokenizedSentence[] {
   const vocabulary = readVocabulary(path.join(directory, 'sentiment/tokenizer.json'));
   const lines = readFileSync(path.join(directory, `sst2/${part}.tsv`), 'utf8').split('\n');
   const rows = lines.filter((line) => line.includes('\t')).slice(from, to);
-  const ids = rows.map((row) => tokenize(row.slice(0, row.lastIndexOf('\t')), vocabulary));
+  return rows.map((row) => ({
+    ids: tokenize(row.slice(0, row.lastIndexOf('\t')), vocabulary),
+    label: Number(row.slice(row.lastIndexOf('\t') + 1)),
+  }));
+}
+
+/** All sentences padded to one length. @param directory that of the shared data */
+export function readSentences(directory: string, part: 'train' | 'dev', from = 0, to = Infinity): Sentences {
+  const rows = readTokens(directory, part, from, to);
+  const ids = rows.map((row) => row.ids);
   const tensor = (value: (row: readonly number[], at: number) => number): Tensor => ({
     dtype: 'int64',
     shape: [rows.length, LENGTH],
@@ -35,7 +54,7 @@ export function readSentences(directory: string, part: 'train' | 'dev', from = 0
       segment_ids: tensor(() => 0),
       input_mask: tensor((row, at) => (at < row.length ? 1 : 0)),
     },
-    labels: rows.map((row) => Number(row.slice(row.lastIndexOf('\t') + 1))),
+    labels: rows.map(({ label }) => label),
   };
 }
 

@@ -1,14 +1,17 @@
 /**
  * From rows to calls. A model that takes any number of rows is fed many at once; one with a fixed axis 0 gets exactly that
- * many, with several calls in flight so that the hop between processes is not waited for row by row.
+ * many, and rows of different shapes go one by one, with several calls in flight so that the hop between processes is not
+ * waited for row by row.
  */
 import {
+  columnBytes,
   concatRows,
-  createDataset,
   type Dataset,
   fixedBatch,
   isBatchable,
+  pickRows,
   rows,
+  rowsLike,
   rowsOf,
   type Signature,
   type Tensor,
@@ -25,15 +28,12 @@ const ROWS_PER_CALL = 32;
 const BYTES_PER_CALL = 16 * 1024 * 1024;
 const CALLS_IN_FLIGHT = 64;
 
-/** How many rows one call takes. */
+/** How many rows one call takes. Of rows that differ in shape one each, whatever their order: then no result depends on it. */
 export function callSize(signature: Signature, dataset: Dataset): number {
   const fixed = fixedBatch(signature);
   if (fixed !== null) return fixed;
-  if (!isBatchable(signature)) return 1;
-  const bytes = Object.values(dataset.inputs).reduce(
-    (sum, { data }) => sum + ('byteLength' in data ? data.byteLength : 0),
-    0,
-  );
+  if (!isBatchable(signature) || dataset.isRagged) return 1;
+  const bytes = Object.values(dataset.inputs).reduce((sum, column) => sum + columnBytes(column), 0);
   const perRow = Math.max(1, bytes / dataset.rowCount);
   return Math.max(1, Math.min(ROWS_PER_CALL, Math.floor(BYTES_PER_CALL / perRow)));
 }
@@ -94,16 +94,16 @@ function mapTensors(tensors: Tensors, change: (value: Tensor, name: string) => T
   return Object.fromEntries(Object.entries(tensors).map(([name, value]) => [name, change(value, name)]));
 }
 
-/** `count` rows from `start` on as the inputs of one call, beginning again at the first row when there are no more. */
+/**
+ * `count` rows from `start` on as the inputs of one call, beginning again at the first row when there are no more. Where rows differ
+ * in shape, those that have the shapes of row `start`, each as often as it takes.
+ */
 export function wrapAround(dataset: Dataset, start: number, count: number): Tensors {
   const first = start % dataset.rowCount;
-  if (first + count <= dataset.rowCount) return rowsOf(dataset, first, first + count);
-  const entries = Object.entries(dataset.inputs).map(([name, value]) => {
-    const parts = Array.from({ length: count }, (_, i) => (first + i) % dataset.rowCount).map((row) =>
-      rows(value, row, row + 1),
-    );
-    return [name, concatRows(parts)] as const;
-  });
-  const wrapped = createDataset(dataset.signature, Object.fromEntries(entries), null, { rowCount: count, firstRow: 0 });
-  return rowsOf(wrapped, 0, count);
+  if (!dataset.isRagged && first + count <= dataset.rowCount) return rowsOf(dataset, first, first + count);
+  const alike = rowsLike(dataset, first);
+  return pickRows(
+    dataset,
+    Array.from({ length: count }, (_, i) => alike[i % alike.length] ?? first),
+  );
 }

@@ -7,10 +7,12 @@
  */
 import {
   asSlipwayError,
+  columnRows,
   type Dataset,
+  fail,
+  hasCode,
   type MetricCall,
   type Parity,
-  rows,
   SlipwayError,
   type Tensors,
 } from '@slipway/core';
@@ -80,6 +82,15 @@ async function settled(outputs: Promise<Tensors[]>): Promise<Tensors[] | Slipway
   return outputs.catch((error: unknown) => asSlipwayError(error));
 }
 
+/** A row that differs from the others in shape may be the only one that is wrong: whatever is said of the call is said of it. */
+function atRow(error: unknown, row: number): unknown {
+  if (!hasCode(error, 'DATA_MISMATCH') || !(error instanceof SlipwayError)) return error;
+  const problem = String(error.params['problem']);
+  return /\brow \d/.test(problem)
+    ? error
+    : fail('DATA_MISMATCH', { problem: `row ${row}: ${problem}` }, { cause: error });
+}
+
 interface Meter {
   add(chunk: Chunk, source: readonly Tensors[], own: readonly Tensors[]): Promise<void>;
   result(): Evaluation;
@@ -99,10 +110,14 @@ function meterFor(
       for (const [i, call] of chunk.calls.entries()) {
         const [reference, outputs] = [source[i] ?? {}, own[i] ?? {}];
         parity.add(reference, outputs, call.rows);
-        const labels = dataset.labels === null ? null : rows(dataset.labels, firstRow, firstRow + call.rows);
+        const labels = dataset.labels === null ? null : columnRows(dataset.labels, firstRow, firstRow + call.rows);
         const seen = { inputs: call.inputs, outputs, source: reference, labels, rows: call.rows, firstRow };
         for (const [at, read] of readersFor(seen).entries()) {
-          await read(seen, (row) => keepers[at]?.add(row));
+          try {
+            await read(seen, (row) => keepers[at]?.add(row));
+          } catch (error) {
+            throw dataset.isRagged ? atRow(error, firstRow) : error;
+          }
         }
         firstRow += call.rows;
       }

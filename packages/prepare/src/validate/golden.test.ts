@@ -1,4 +1,4 @@
-import { createDataset, type Signature, tensor, type Tensors } from '@slipway/core';
+import { columnOf, createDataset, type Signature, tensor, type Tensors } from '@slipway/core';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { generateRows } from './generated.ts';
@@ -31,6 +31,34 @@ describe('golden samples', () => {
     const one = await recordGolden(summing(0), signature(1), generateRows(signature(1), 20, 1), false);
     expect(one.arrays.get('input/x/7')!.shape).toEqual([1, 3]);
     expect(one.arrays.size).toBe(16);
+  });
+
+  it('are a call each where rows differ in shape; the tolerance comes from rows that share one', async () => {
+    const open: Signature = {
+      inputs: [{ name: 'x', dtype: 'float32', shape: ['n', 'length'] }],
+      outputs: [{ name: 'y', dtype: 'float32', shape: ['n', 1] }],
+    };
+    const row = (length: number) => tensor('float32', [1, length], new Float32Array(length).fill(1));
+    const x = columnOf([3, 5, 3, 4, 3, 2, 3, 3, 7, 3, 1, 3].map(row));
+    const rows = createDataset(open, { x }, null, { rowCount: 12, firstRow: 0 });
+    const calls: (readonly number[])[] = [];
+    const counting = {
+      run: ({ x: given }: Tensors): Promise<Tensors> => {
+        calls.push(given!.shape);
+        const [count = 0, length = 0] = given!.shape;
+        return Promise.resolve({ y: tensor('float32', [count, 1], new Float32Array(count).fill(length + count / 10)) });
+      },
+    };
+    const { arrays, count, batchSensitivity, tolerance } = await recordGolden(counting, open, rows, false);
+    expect(count).toBe(GOLDEN_SAMPLES);
+    expect([...arrays].filter(([name]) => name.startsWith('input')).map(([name, { shape }]) => [name, shape])).toEqual(
+      [3, 5, 3, 4, 3, 2, 3, 3].map((length, i) => [`input/x/${i}`, [1, length]]),
+    );
+    expect(arrays.get('output/y/1')!.data[0]).toBeCloseTo(5.1, 5);
+    // Eight rows of length 3 together: 3.8 where each alone is 3.1.
+    expect(calls.at(-1)).toEqual([8, 3]);
+    expect(batchSensitivity).toBeCloseTo(0.7 / 3.1, 5);
+    expect(tolerance.absolute).toBeGreaterThanOrEqual(1.4);
   });
 
   it('are eight even when there are fewer rows', async () => {

@@ -1,8 +1,8 @@
 /**
  * Golden samples: rows of the evaluation data with what the model answered, and the tolerance within which a runner must
- * reproduce them.
+ * reproduce them. Samples of one shape are rows of one call; where rows differ in shape, each is a call of its own.
  *
- * The tolerance comes from the model: each row is computed alone and together with the others, and rounding (and, for
+ * The tolerance comes from the model: each row is computed alone and together with others of its shape, and rounding (and, for
  * dynamic quantization, the ranges that rows in a batch share) shows in the difference. It is then given a margin and rounded
  * up to 1, 2 or 5 of a power of ten, so that it does not change with the last bit of a measurement.
  */
@@ -12,6 +12,8 @@ import {
   fixedBatch,
   type Golden,
   isBatchable,
+  pickRows,
+  rowsLike,
   type Signature,
   type Tensor,
   type Tensors,
@@ -52,25 +54,42 @@ export async function recordGolden(
   const inputs = Array.from({ length: GOLDEN_SAMPLES }, (_, i) => wrapAround(dataset, i * spread, size));
   const outputs: Tensors[] = [];
   for (const each of inputs) outputs.push(await runner.run(each));
+  const apart = new Map<string, Tensor>();
+  inputs.forEach((each, i) => put(apart, 'input', each, `/${i}`));
+  outputs.forEach((each, i) => put(apart, 'output', each, `/${i}`));
   if (!isBatchable(signature)) {
-    const arrays = new Map<string, Tensor>();
-    inputs.forEach((each, i) => put(arrays, 'input', each, `/${i}`));
-    outputs.forEach((each, i) => put(arrays, 'output', each, `/${i}`));
-    return { arrays, count: GOLDEN_SAMPLES, tolerance: toleranceOf(outputs, 0, quantized), batchSensitivity: 0 };
+    return { arrays: apart, count: GOLDEN_SAMPLES, tolerance: toleranceOf(outputs, 0, quantized), batchSensitivity: 0 };
   }
-  const stackedInputs = stack(inputs);
-  const alone = stack(outputs);
-  const together = await runner.run(stackedInputs);
-  const difference = largestDifference(alone, together);
+  let [stackedInputs, alone] = [inputs, outputs];
+  if (dataset.isRagged) {
+    stackedInputs = alikeSamples(dataset);
+    alone = [];
+    for (const each of stackedInputs) alone.push(await runner.run(each));
+  }
+  const [input, output] = [stack(stackedInputs), stack(alone)];
+  const difference = largestDifference(output, await runner.run(input));
   const arrays = new Map<string, Tensor>();
-  put(arrays, 'input', stackedInputs);
-  put(arrays, 'output', alone);
+  put(arrays, 'input', input);
+  put(arrays, 'output', output);
   return {
-    arrays,
+    arrays: dataset.isRagged ? apart : arrays,
     count: GOLDEN_SAMPLES,
-    tolerance: toleranceOf(outputs, difference, quantized),
-    batchSensitivity: difference / Math.max(...Object.values(alone).map(largest), Number.MIN_VALUE),
+    tolerance: toleranceOf(dataset.isRagged ? [...outputs, ...alone] : outputs, difference, quantized),
+    batchSensitivity: difference / Math.max(...Object.values(output).map(largest), Number.MIN_VALUE),
   };
+}
+
+/** Rows that can share a call, for the difference that sharing makes: of the shape that most rows have. */
+function alikeSamples(dataset: Dataset): Tensors[] {
+  let most: readonly number[] = [];
+  const seen = new Set<number>();
+  for (let row = 0; row < dataset.rowCount; row++) {
+    if (seen.has(row)) continue;
+    const alike = rowsLike(dataset, row);
+    for (const each of alike) seen.add(each);
+    if (alike.length > most.length) most = alike;
+  }
+  return Array.from({ length: GOLDEN_SAMPLES }, (_, i) => pickRows(dataset, [most[i % most.length] ?? 0]));
 }
 
 function put(arrays: Map<string, Tensor>, kind: 'input' | 'output', values: Tensors, suffix = ''): void {

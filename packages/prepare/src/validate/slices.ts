@@ -1,5 +1,13 @@
 /** The rows told apart: by the class they should be answered with, and by the group the data or the config names. */
-import { type Dataset, fail, type GroupFunction, type MetricValue, rows, type Slicing } from '@slipway/core';
+import {
+  columnRows,
+  type Dataset,
+  fail,
+  type GroupFunction,
+  isRagged,
+  type MetricValue,
+  type Slicing,
+} from '@slipway/core';
 import { amongMany, difference, estimate } from './difference.ts';
 import { type Kept, selectRows } from './kept.ts';
 import type { Metric } from './metric.ts';
@@ -55,9 +63,10 @@ const impossible = (by: Slicing): Error =>
 
 function groupsOf(dataset: Dataset, group: GroupFunction | null): readonly string[] | null {
   if (group === null) return dataset.groups;
-  const { inputs, labels, rowCount } = dataset;
+  const { inputs, rowCount } = dataset;
+  const labels = dataset.labels === null || isRagged(dataset.labels) ? null : dataset.labels;
   return Array.from({ length: rowCount }, (_, index) => {
-    const own = Object.entries(inputs).map(([name, value]) => [name, rows(value, index, index + 1)] as const);
+    const own = Object.entries(inputs).map(([name, value]) => [name, columnRows(value, index, index + 1)] as const);
     const one = labels?.data.length === rowCount ? (labels.data[index] ?? null) : null;
     const label = typeof one === 'bigint' ? Number(one) : one instanceof Uint8Array ? null : one;
     try {
@@ -74,7 +83,7 @@ function classesOf(
   { labels, rowCount }: Dataset,
   names: readonly string[] | null,
 ): readonly (string | number)[] | null {
-  if (labels === null) return null;
+  if (labels === null || isRagged(labels)) return null;
   const { data } = labels;
   const whole = (value: unknown): boolean => typeof value !== 'number' || Number.isInteger(value);
   if (data.length !== rowCount || !Array.from<unknown>(data).every(whole)) return null;

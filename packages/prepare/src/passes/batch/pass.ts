@@ -172,7 +172,12 @@ async function run(model: Model, name: string, batches: readonly Tensors[], cont
 
 /** Rows to compare with: real ones where there are enough, generated ones otherwise. */
 function sampleRows(model: Model, { calibration, seed }: PassContext): Dataset {
-  if (calibration !== null && calibration.rowCount >= ROWS && fixedBatch(calibration.signature) === 1) {
+  if (
+    calibration !== null &&
+    calibration.rowCount >= ROWS &&
+    !calibration.isRagged &&
+    fixedBatch(calibration.signature) === 1
+  ) {
     return calibration;
   }
   return generateRows(signatureOf(model), ROWS, seed);

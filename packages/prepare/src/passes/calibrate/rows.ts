@@ -1,5 +1,15 @@
 /** Calibration rows: whether they can be used at all, and how many of them the model is given at a time. */
-import { type Dataset, fail, fixedBatch, type PassName, rowsOf, type Tensor, type Tensors } from '@slipway/core';
+import {
+  type Dataset,
+  fail,
+  fixedBatch,
+  isRagged,
+  type PassName,
+  type Ragged,
+  rowsOf,
+  type Tensor,
+  type Tensors,
+} from '@slipway/core';
 import type { PassContext } from '../../pass.ts';
 
 /** Rows per call where the model leaves the choice: enough to amortize a call, few enough for any memory. */
@@ -28,13 +38,31 @@ export function calibrationRows(pass: PassName, { calibration }: PassContext): D
   for (const { name } of signature.inputs) {
     const value = inputs[name];
     if (value === undefined) throw refuse(`the calibration data has nothing for the input "${name}"`);
-    const found = firstNotFinite(value);
+    const found = isRagged(value) ? firstOfParts(value) : firstOfRows(value, rowCount);
     if (found === null) continue;
-    const row = Math.floor(found.index / (value.data.length / rowCount));
+    const { row } = found;
     const problem = `row ${firstRow + row} of the calibration data has ${found.kind} in the input "${name}"; repair or remove it`;
     throw refuse(problem);
   }
   return calibration;
+}
+
+interface NotFinite {
+  readonly row: number;
+  readonly kind: string;
+}
+
+function firstOfRows(value: Tensor, rowCount: number): NotFinite | null {
+  const found = firstNotFinite(value);
+  return found === null ? null : { row: Math.floor(found.index / (value.data.length / rowCount)), kind: found.kind };
+}
+
+function firstOfParts({ parts }: Ragged): NotFinite | null {
+  for (const [row, part] of parts.entries()) {
+    const found = firstNotFinite(part);
+    if (found !== null) return { row, kind: found.kind };
+  }
+  return null;
 }
 
 /** Float16 is looked at as bits: an exponent of all ones is infinite or NaN. */
@@ -50,7 +78,8 @@ function firstNotFinite({ dtype, data }: Tensor): { readonly index: number; read
 }
 
 /** What decides how rows are cut into calls, besides a number that is asked for: part of what observations depend on. */
-export const callOf = ({ signature }: Dataset): number | null => fixedBatch(signature);
+export const callOf = ({ signature, isRagged }: Dataset): number | null =>
+  fixedBatch(signature) ?? (isRagged ? 1 : null);
 
 /** A way through the rows, one call after the other. */
 export interface Walk {
@@ -59,12 +88,12 @@ export interface Walk {
   readonly current: { readonly from: number; readonly to: number };
 }
 
-/** Every row, in order; of a model that takes exactly n rows per call, all that fill a call. */
+/** Every row, in order; of a model that takes exactly n rows per call, all that fill a call. Rows that differ in shape go one by one. */
 export function walk(calibration: Dataset, rows = ROWS_PER_CALL, limit = calibration.rowCount): Walk {
   const fixed = fixedBatch(calibration.signature);
   const count = Math.min(limit, calibration.rowCount);
   const end = fixed === null ? count : Math.max(fixed, count - (count % fixed));
-  const size = fixed ?? rows;
+  const size = callOf(calibration) ?? rows;
   let [from, to] = [0, 0];
   function* batches(): Generator<Tensors> {
     while (to < end) {

@@ -2,7 +2,7 @@
  * When a model is good enough: its outputs are close to those of the source on the same rows, or a metric of them is not much
  * worse. The answers of the source are computed once and kept.
  */
-import { type Dataset, fail, hasCode, type PassName, type PassOptions, rows, type Tensors } from '@slipway/core';
+import { columnRows, type Dataset, fail, hasCode, type PassName, type PassOptions, type Tensors } from '@slipway/core';
 import { type Model, signatureOf } from '@slipway/onnx';
 import type { PassContext } from '../../pass.ts';
 import { createMetric } from '../../validate/metrics/index.ts';
@@ -87,7 +87,7 @@ export async function createCriterion(
     let read: ReturnType<typeof metric.reader> | null = null;
     const kept = keeper();
     for await (const { inputs, outputs, source: answered, from, to } of calls) {
-      const own = labels === null ? null : rows(labels, from, to);
+      const own = labels === null ? null : columnRows(labels, from, to);
       const call = { inputs, outputs, source: answered, labels: own, rows: to - from, firstRow: from };
       read ??= metric.reader(call);
       await read(call, (row) => kept.add(row));
@@ -109,7 +109,7 @@ export async function createCriterion(
 }
 
 const rowsBetween = ({ inputs }: Dataset, from: number, to: number): Tensors =>
-  Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, rows(value, from, to)]));
+  Object.fromEntries(Object.entries(inputs).map(([name, value]) => [name, columnRows(value, from, to)]));
 
 // eslint-disable-next-line @typescript-eslint/require-await -- an array where an iteration of calls is expected
 async function* each(calls: readonly Call[]): AsyncGenerator<Call> {
