@@ -67,6 +67,8 @@ export interface ServeOptions {
   readonly drainTimeoutMs?: number;
   /** Clients on this machine may pass tensors in shared memory (Linux). Default false: they could name any object there. */
   readonly allowClientShm?: boolean;
+  /** Clients may change what is logged and traced. Default false. */
+  readonly allowClientSettings?: boolean;
   readonly logger: Logger;
   readonly clock?: Clock;
 }
@@ -119,6 +121,7 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     receiveTimeoutMs: whole(options.receiveTimeoutMs ?? 30_000, 'receiveTimeoutMs'),
     drainTimeoutMs: options.drainTimeoutMs ?? 25_000,
     allowClientShm: options.allowClientShm ?? false,
+    allowClientSettings: options.allowClientSettings ?? false,
     logger: options.logger,
     clock: options.clock ?? systemClock,
   });

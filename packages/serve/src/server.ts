@@ -115,6 +115,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     gateway,
     version,
     allowClientShm: settings.allowClientShm,
+    allowClientSettings: settings.allowClientSettings,
+    logger,
     maxBodyBytes: settings.maxBodyBytes,
   });
   const restListener = listener(

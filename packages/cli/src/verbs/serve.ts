@@ -64,6 +64,7 @@ export const serve: Verb = defineVerb({
     requestTimeout: duration('How long a request may take. Default 30s.'),
     drainTimeout: duration('How long to wait for requests under way when stopping. Default 25s.'),
     allowClientShm: flag('Let clients on this machine pass tensors in shared memory, as Triton does with its option.'),
+    allowClientSettings: flag('Let clients change what the server logs and traces.'),
     logLevel: choice(LOG_LEVELS, 'Default: info, and warn on a terminal. Logs are JSON lines on stderr.'),
     store: shared.store,
     config: shared.config,
@@ -99,6 +100,7 @@ export const serve: Verb = defineVerb({
         drainTimeoutMs: given.drainTimeout,
       }),
       allowClientShm: given.allowClientShm,
+      allowClientSettings: given.allowClientSettings,
       batching: present({
         maxBatchSize: given.maxBatchSize,
         latencyBudgetMs: given.latencyBudget,

@@ -34,6 +34,7 @@ export class LoadedVersion implements ServedVersion {
   readonly digest: Digest | null;
   readonly signature: Signature;
   readonly classes: readonly string[] | null;
+  readonly settings: ModelSettings;
   readonly scheduler: Scheduler;
   readonly stats: VersionStats;
   readonly loadSeconds: number;
@@ -47,6 +48,7 @@ export class LoadedVersion implements ServedVersion {
     stats: VersionStats,
     signature: Signature,
     classes: readonly string[] | null,
+    settings: ModelSettings,
     loadSeconds: number,
     restarts: Map<RestartReason, number>,
     supervisors: readonly Supervisor[],
@@ -56,6 +58,7 @@ export class LoadedVersion implements ServedVersion {
     this.digest = candidate.digest;
     this.signature = signature;
     this.classes = classes;
+    this.settings = settings;
     this.scheduler = scheduler;
     this.stats = stats;
     this.loadSeconds = loadSeconds;
@@ -113,11 +116,21 @@ export class LoadedVersion implements ServedVersion {
         policy: policyOf(settings),
         clock,
         defer: setImmediate,
-        observer: { batch: (rows) => stats.batch.observe(rows) },
+        observer: { batch: (rows, seconds) => stats.ran(rows, seconds) },
       });
       for (const runner of ready) scheduler.attach(runner, CALLS_PER_RUNNER);
       const seconds = (clock.now() - startedAt) / 1000;
-      return new LoadedVersion(candidate, scheduler, stats, first.signature, classes, seconds, restarts, supervisors);
+      return new LoadedVersion(
+        candidate,
+        scheduler,
+        stats,
+        first.signature,
+        classes,
+        settings,
+        seconds,
+        restarts,
+        supervisors,
+      );
     } catch (error) {
       await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
       throw asSlipwayError(error);
@@ -127,6 +140,12 @@ export class LoadedVersion implements ServedVersion {
   /** The runners that are up. */
   runners(): Runner[] {
     return this.#supervisors.flatMap(({ state }) => (state.kind === 'ready' ? [state.runner] : []));
+  }
+
+  async memoryBytes(): Promise<number> {
+    // A runner that ends while it is asked weighs nothing any more.
+    const each = await Promise.all(this.runners().map((runner) => runner.memory().catch(() => ({ rssBytes: 0 }))));
+    return each.reduce((sum, { rssBytes }) => sum + rssBytes, 0);
   }
 
   /** Finish what was submitted, for at most `graceMs`, then end the runners. */

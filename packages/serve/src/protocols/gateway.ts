@@ -12,6 +12,7 @@ import {
   type VersionState,
 } from '@slipway/core';
 import type { ModelControl } from '../catalog/control.ts';
+import type { ModelSettings } from '../catalog/settings.ts';
 import { answerWriter } from '../content/answer.ts';
 import { BodyReader } from '../content/body-reader.ts';
 import { binaryMessage, contentTask, sizeHint } from '../content/request.ts';
@@ -39,8 +40,12 @@ export interface ServedVersion {
   readonly signature: Signature;
   /** The names of the classes, by index; null when the model does not say. */
   readonly classes: readonly string[] | null;
+  /** What it is served with, as far as anybody said. */
+  readonly settings: ModelSettings;
   readonly scheduler: Scheduler;
   readonly stats: VersionStats;
+  /** Resident memory of its runners. */
+  memoryBytes(): Promise<number>;
 }
 
 export interface VersionStatus {
@@ -206,6 +211,11 @@ export class Gateway {
     }
   }
 
+  /** Answers with an error that came after the handler had returned. */
+  refuse(exchange: Exchange, thrown: unknown): void {
+    this.#answerError(exchange, asSlipwayError(thrown), defaultError);
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#json.close(), this.#bodies.close()]);
   }
@@ -226,15 +236,18 @@ export class Gateway {
     try {
       const { inputs, timeoutMs, ...terms } = inquiry.decode(version);
       const deadline = started + Math.min(timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
+      const inputMs = this.#clock.now() - started;
       const cancel = version.scheduler.submit(inputs, { ...terms, deadline }, (error, outputs, times) => {
         if (error !== null || outputs === null) {
           this.#failed(version, started, inquiry, error);
           return;
         }
         try {
+          const computed = this.#clock.now();
           inquiry.answer(version, outputs);
-          version.stats.executed(times.queueMs / 1000, times.computeMs / 1000);
-          version.stats.finished('ok', (this.#clock.now() - started) / 1000);
+          const ended = this.#clock.now();
+          version.stats.executed(inputMs, times, ended - computed);
+          version.stats.finished('ok', (ended - started) / 1000, this.#clock.wall());
         } catch (thrown) {
           this.#failed(version, started, inquiry, thrown);
         }
@@ -247,7 +260,7 @@ export class Gateway {
 
   #failed(version: ServedVersion, started: number, inquiry: Inquiry, thrown: unknown): void {
     const error = asSlipwayError(thrown);
-    version.stats.finished(outcomeOf(error), (this.#clock.now() - started) / 1000);
+    version.stats.finished(outcomeOf(error), (this.#clock.now() - started) / 1000, this.#clock.wall());
     inquiry.fail(error);
   }
 

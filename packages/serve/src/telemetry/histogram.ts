@@ -5,6 +5,7 @@
 export class Histogram {
   readonly bounds: readonly number[];
   readonly #counts: Float64Array;
+  count = 0;
   sum = 0;
 
   constructor(bounds: readonly number[]) {
@@ -17,6 +18,7 @@ export class Histogram {
     let bucket = 0;
     while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket++;
     this.#counts[bucket] = (this.#counts[bucket] as number) + 1;
+    this.count++;
     this.sum += value;
   }
 

@@ -23,22 +23,58 @@ const noOutcomes = (): Record<Outcome, number> => ({
   unavailable: 0,
 });
 
+/** Something that happens again and again, and how long it took altogether. */
+export class Timing {
+  count = 0;
+  seconds = 0;
+
+  add(seconds: number): void {
+    this.count++;
+    this.seconds += seconds;
+  }
+}
+
 /** Of one model version. */
 export class VersionStats {
   readonly outcomes: Record<Outcome, number> = noOutcomes();
+  /** How long requests took, by how they ended. */
+  readonly seconds: Record<Outcome, number> = noOutcomes();
+  /** When the last request ended, milliseconds since 1970; 0: there was none. */
+  lastAt = 0;
   readonly duration = new Histogram(DURATION_BOUNDS);
   readonly queue = new Histogram(FINE_BOUNDS);
   readonly compute = new Histogram(FINE_BOUNDS);
   readonly batch = new Histogram(BATCH_BOUNDS);
+  readonly input = new Timing();
+  readonly output = new Timing();
+  /** Calls to runners that gave outputs, by their number of rows. */
+  readonly batches: Map<number, Timing> = new Map();
 
-  finished(outcome: Outcome, seconds: number): void {
+  /** @param at wall clock, milliseconds since 1970 */
+  finished(outcome: Outcome, seconds: number, at: number): void {
     this.outcomes[outcome]++;
+    this.seconds[outcome] += seconds;
     this.duration.observe(seconds);
+    this.lastAt = at;
   }
 
-  executed(queueSeconds: number, computeSeconds: number): void {
-    this.queue.observe(queueSeconds);
-    this.compute.observe(computeSeconds);
+  /**
+   * Where the time of an answered request went, milliseconds.
+   * @param inputMs from the complete request to tensors in the queue
+   * @param outputMs from the outputs to the answer
+   */
+  executed(inputMs: number, times: { readonly queueMs: number; readonly computeMs: number }, outputMs: number): void {
+    this.input.add(inputMs / 1000);
+    this.queue.observe(times.queueMs / 1000);
+    this.compute.observe(times.computeMs / 1000);
+    this.output.add(outputMs / 1000);
+  }
+
+  ran(rows: number, seconds: number): void {
+    this.batch.observe(rows);
+    let timing = this.batches.get(rows);
+    if (timing === undefined) this.batches.set(rows, (timing = new Timing()));
+    timing.add(seconds);
   }
 }
 

@@ -1,16 +1,16 @@
 /**
- * `inference.GRPCInferenceService`: the six calls of the Open Inference Protocol, and of Triton's the repository index
- * and the inference stream. A stream answers in the order it was asked, as Triton does for models with one answer each.
+ * `inference.GRPCInferenceService`: the six calls of the Open Inference Protocol, and Triton's. A stream answers in the order it
+ * was asked, as Triton does for models with one answer each.
  */
 import { OIP_DATATYPE, type TensorSpec, type SlipwayError } from '@slipway/core';
 import type { Call, Incoming, Method, Methods } from '../../grpc/method.ts';
 import { ProtoReader } from '../../grpc/reader.ts';
 import { ProtoWriter } from '../../grpc/writer.ts';
-import { LATEST, type Models, type Selector } from '../gateway.ts';
-import { versionOf } from '../path.ts';
+import type { Models, Selector } from '../gateway.ts';
 import type { InferenceContext } from './context.ts';
-import { indexOf, PLATFORM, readyVersions } from './describe.ts';
+import { clientSignature, PLATFORM, readTarget, readyVersions, selectorOf } from './describe.ts';
 import { type InferMessage, readInferMessage, readInputs, writeInferResponse } from './infer-message.ts';
+import { managementMethods } from './management-grpc.ts';
 import { answerOutputs } from './outputs.ts';
 import { readRequestParameters, type RequestedOutput, requestedOutputs } from './parameters.ts';
 import { InferStream } from './stream.ts';
@@ -34,7 +34,7 @@ export function inferenceMethods(context: InferenceContext): Methods {
     }),
     ModelMetadata: unary((reader) => {
       const { model, selector } = readTarget(reader);
-      const { signature } = models.find(model, selector);
+      const signature = clientSignature(models.find(model, selector));
       const writer = new ProtoWriter().string(1, model);
       for (const version of readyVersions(models, model)) writer.string(2, version);
       writer.string(3, PLATFORM);
@@ -42,18 +42,7 @@ export function inferenceMethods(context: InferenceContext): Methods {
       for (const spec of signature.outputs) writer.message(5, tensorMetadata(spec));
       return writer;
     }),
-    RepositoryIndex: unary((reader) => {
-      let readyOnly = false;
-      while (reader.next()) {
-        if (reader.field === 2) readyOnly = reader.bool();
-        else reader.skip();
-      }
-      const writer = new ProtoWriter();
-      for (const { name, version, state, reason } of indexOf(models, readyOnly)) {
-        writer.message(1, new ProtoWriter().string(1, name).string(2, version).string(3, state).string(4, reason));
-      }
-      return writer;
-    }),
+    ...managementMethods(context),
     ModelInfer: {
       kind: 'unary',
       handle(call, bytes) {
@@ -103,22 +92,6 @@ function infer(
 function unary(answer: (request: ProtoReader) => ProtoWriter): Method {
   return { kind: 'unary', handle: (call, bytes) => call.reply(answer(new ProtoReader(bytes))) };
 }
-
-/** Of ModelReadyRequest and ModelMetadataRequest. */
-function readTarget(reader: ProtoReader): { model: string; selector: Selector } {
-  let model = '';
-  let version = '';
-  while (reader.next()) {
-    if (reader.field === 1) model = reader.string();
-    else if (reader.field === 2) version = reader.string();
-    else reader.skip();
-  }
-  return { model, selector: selectorOf(version) };
-}
-
-/** What cannot be a version is a version that is not here. */
-const selectorOf = (version: string): Selector =>
-  version === '' ? LATEST : { kind: 'version', version: versionOf(version) ?? -1 };
 
 /** A model that is not there is not ready: the protocol has a word for that. */
 function isReady(models: Models, model: string, selector: Selector): boolean {

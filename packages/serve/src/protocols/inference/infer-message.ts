@@ -22,7 +22,7 @@ import { ProtoWriter } from '../../grpc/writer.ts';
 import type { ServedVersion } from '../gateway.ts';
 import { decodeVarints, writePacked } from '../packed.ts';
 import { addTensor, decodeRaw, encodeBinary } from './binary.ts';
-import { type Answered, memoryParameters } from './outputs.ts';
+import type { Answered } from './outputs.ts';
 import { type Parameters, regionPart } from './parameters.ts';
 import type { SharedMemory } from './shared-memory.ts';
 
@@ -246,28 +246,20 @@ export function writeInferResponse(
   const raw = !typed || outputs.some(({ tensor }) => tensor.dtype === 'float16');
   const writer = new ProtoWriter().string(1, version.model).string(2, String(version.version));
   if (request.id !== '') writer.string(3, request.id);
-  if (final) writer.message(4, parameter('triton_final_response', true));
-  for (const { name, tensor, memory } of outputs) {
+  if (final) writer.message(4, FINAL);
+  for (const { name, tensor, inMemory } of outputs) {
     const output = new ProtoWriter().string(1, name).string(2, OIP_DATATYPE[tensor.dtype]).packed(3, tensor.shape);
-    if (memory !== null) for (const [key, value] of memoryParameters(memory)) output.message(4, parameter(key, value));
-    else if (!raw) output.message(5, contentsOf(tensor));
+    if (!raw && !inMemory) output.message(5, contentsOf(tensor));
     writer.message(5, output);
   }
   // Clients find the bytes of an output by its place, so that one in shared memory leaves an empty place.
-  if (raw) for (const { tensor, memory } of outputs) writer.bytes(6, memory === null ? encodeBinary(tensor) : NOTHING);
+  if (raw) for (const { tensor, inMemory } of outputs) writer.bytes(6, inMemory ? NOTHING : encodeBinary(tensor));
   return writer;
 }
 
 const NOTHING = new Uint8Array(0);
-
-/** One entry of a map of InferParameter. */
-function parameter(key: string, value: boolean | number | string): ProtoWriter {
-  const choice = new ProtoWriter();
-  if (typeof value === 'boolean') choice.bool(1, value);
-  else if (typeof value === 'number') choice.int(2, value);
-  else choice.string(3, value);
-  return new ProtoWriter().string(1, key).message(2, choice);
-}
+/** The parameter `triton_final_response`, true: every request has one answer. */
+const FINAL = new ProtoWriter().string(1, 'triton_final_response').message(2, new ProtoWriter().bool(1, true));
 
 function contentsOf(tensor: Tensor): ProtoWriter {
   const writer = new ProtoWriter();

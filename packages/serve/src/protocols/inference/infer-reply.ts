@@ -3,7 +3,7 @@ import { OIP_DATATYPE } from '@slipway/core';
 import type { JsonWriter } from '../../json/writer.ts';
 import type { Reply, ServedVersion } from '../gateway.ts';
 import type { InferRequest } from './infer-request.ts';
-import { type Answered, memoryParameters } from './outputs.ts';
+import type { Answered } from './outputs.ts';
 
 export function writeInferReply(
   writer: JsonWriter,
@@ -16,13 +16,12 @@ export function writeInferReply(
   writer.raw('{"model_name":').string(version.model).raw(`,"model_version":"${version.version}"`);
   if (request.id !== null) writer.raw(',"id":').string(request.id);
   writer.raw(',"outputs":[');
-  outputs.forEach(({ name, tensor, bytes, memory }, index) => {
+  outputs.forEach(({ name, tensor, bytes, inMemory }, index) => {
     writer.raw(index === 0 ? '{"name":' : ',{"name":').string(name);
     writer.raw(`,"shape":[${tensor.shape.join(',')}],"datatype":"${OIP_DATATYPE[tensor.dtype]}"`);
-    if (memory !== null) {
-      const parameters = JSON.stringify(Object.fromEntries(memoryParameters(memory)));
-      writer.raw(',"parameters":').raw(parameters).raw('}');
-    } else if (bytes !== null) {
+    // No parameters: Triton's C++ client takes any for those of binary data.
+    if (inMemory) writer.raw('}');
+    else if (bytes !== null) {
       raw.push(bytes);
       writer.raw(`,"parameters":{"binary_data_size":${bytes.length}}}`);
     } else {

@@ -6,7 +6,7 @@ import type { Tensor, Tensors } from '@slipway/core';
 import type { ServedVersion } from '../gateway.ts';
 import { encodeBinary } from './binary.ts';
 import { classify } from './classification.ts';
-import type { RegionPart, RequestedOutput } from './parameters.ts';
+import type { RequestedOutput } from './parameters.ts';
 import type { SharedMemory } from './shared-memory.ts';
 
 export interface Answered {
@@ -14,8 +14,8 @@ export interface Answered {
   readonly tensor: Tensor;
   /** As raw bytes, where REST is asked for them. */
   readonly bytes: Uint8Array | null;
-  /** The bytes are there, and not in the answer. */
-  readonly memory: RegionPart | null;
+  /** Its bytes went to shared memory, and are not in the answer. */
+  readonly inMemory: boolean;
 }
 
 /** @throws SHARED_MEMORY, REQUEST_MALFORMED */
@@ -29,16 +29,8 @@ export function answerOutputs(
     const whole = outputs[name] as Tensor;
     const batched = version.scheduler.rules.sharing !== 'single';
     const tensor = classes === 0 ? whole : classify(whole, classes, { batched, classes: version.classes, name });
-    if (part === null) return { name, tensor, bytes: binary ? encodeBinary(tensor) : null, memory: null };
-    const bytes = encodeBinary(tensor);
-    memory.write(part, bytes, `output "${name}"`);
-    return { name, tensor, bytes: null, memory: { ...part, byteSize: bytes.length } };
+    if (part === null) return { name, tensor, bytes: binary ? encodeBinary(tensor) : null, inMemory: false };
+    memory.write(part, encodeBinary(tensor), `output "${name}"`);
+    return { name, tensor, bytes: null, inMemory: true };
   });
-}
-
-/** The parameters of an output that was written to shared memory. */
-export function memoryParameters({ region, offset, byteSize }: RegionPart): ReadonlyMap<string, string | number> {
-  const parameters = new Map<string, string | number>([['shared_memory_region', region]]);
-  if (offset > 0) parameters.set('shared_memory_offset', offset);
-  return parameters.set('shared_memory_byte_size', byteSize);
 }

@@ -1,28 +1,31 @@
 /**
- * Open Inference Protocol v2 (REST) with Triton's binary tensor and model repository extensions: `/v2/…`.
- * Health answers are empty, as Triton's are: clients look at the status only.
+ * Open Inference Protocol v2 (REST) with Triton's extensions: `/v2/…`.
+ *
+ * Health answers have the body that KServe gives (`{"live": true}`, `{"ready": true}`); Triton's clients look at the status only.
+ * What is not ready is 503, as with KServe, and not 400 as with Triton: the request was right, and may be sent again.
  */
-import { fail, OIP_DATATYPE } from '@slipway/core';
-import type { Endpoint, Exchange } from '../../http/exchange.ts';
-import { isObject, JsonParser } from '../../json/parse.ts';
+import { fail, OIP_DATATYPE, type TensorSpec } from '@slipway/core';
+import type { Endpoint } from '../../http/exchange.ts';
 import { JsonWriter } from '../../json/writer.ts';
 import { type Gateway, LATEST, type Selector, type ServedVersion } from '../gateway.ts';
 import { pathSegments, versionOf } from '../path.ts';
 import type { InferenceContext } from './context.ts';
-import { indexOf, PLATFORM, readyVersions } from './describe.ts';
+import { clientSignature, PLATFORM, readyVersions } from './describe.ts';
 import { writeInferReply } from './infer-reply.ts';
 import { type InferRequest, jsonLength, readInferRequest, readRawRequest } from './infer-request.ts';
+import { ManagementRoutes } from './management.ts';
 import { answerOutputs } from './outputs.ts';
 
 export class InferenceRoutes {
   readonly #context: InferenceContext;
   readonly #gateway: Gateway;
-  readonly #parser = new JsonParser({ nonFinite: false });
+  readonly #management: ManagementRoutes;
   readonly #writer = new JsonWriter('string');
 
   constructor(context: InferenceContext) {
     this.#context = context;
     this.#gateway = context.gateway;
+    this.#management = new ManagementRoutes(context);
   }
 
   find(path: string): Endpoint | null {
@@ -30,12 +33,15 @@ export class InferenceRoutes {
     if (!path.startsWith('/v2/')) return null;
     const segments = pathSegments(path);
     if (segments === null) return null;
-    const [, area, ...rest] = segments;
+    const [, area = '', ...rest] = segments;
     if (area === 'health') return this.#health(rest);
-    if (area === 'repository') return this.#repository(rest);
-    if (area !== 'models') return null;
+    return area === 'models' ? this.#models(rest) : this.#management.find(area, rest);
+  }
+
+  #models(rest: readonly string[]): Endpoint | null {
     const [model, ...tail] = rest;
-    if (model === undefined) return null;
+    if (model === undefined) return get('/v2/models', () => ({ models: this.#gateway.models.names() }));
+    if (model === 'stats' && tail.length === 0) return this.#management.statistics(null, LATEST);
     let selector = LATEST;
     if (tail[0] === 'versions' && tail[1] !== undefined) {
       const version = versionOf(tail[1]);
@@ -51,6 +57,13 @@ export class InferenceRoutes {
         return this.#modelReady(model, selector);
       case 'infer':
         return this.#infer(model, selector);
+      case 'stats':
+        return this.#management.statistics(model, selector);
+      case 'config':
+        return this.#management.configuration(model, selector);
+      case 'generate':
+      case 'generate_stream':
+        return this.#generate(model, selector, tail[0]);
       default:
         return null;
     }
@@ -98,8 +111,8 @@ export class InferenceRoutes {
   #modelMetadata(model: string, selector: Selector): Endpoint {
     return get('/v2/models/{model}', () => {
       const { models } = this.#gateway;
-      const { signature } = models.find(model, selector);
-      const tensors = (specs: typeof signature.inputs): unknown =>
+      const signature = clientSignature(models.find(model, selector));
+      const tensors = (specs: readonly TensorSpec[]): unknown =>
         specs.map(({ name, dtype, shape }) => ({
           name,
           datatype: OIP_DATATYPE[dtype],
@@ -116,42 +129,37 @@ export class InferenceRoutes {
   }
 
   #modelReady(model: string, selector: Selector): Endpoint {
+    return get('/v2/models/{model}/ready', () => {
+      this.#gateway.models.find(model, selector);
+      return { name: model, ready: true };
+    });
+  }
+
+  #generate(model: string, selector: Selector, verb: string): Endpoint {
     return {
-      route: '/v2/models/{model}/ready',
-      methods: ['GET'],
-      handle: (exchange) => {
+      route: `/v2/models/{model}/${verb}`,
+      methods: ['POST'],
+      handle: () => {
         this.#gateway.models.find(model, selector);
-        exchange.reply(200, null, '');
+        throw fail('NOT_IMPLEMENTED', {
+          problem: `${verb} is for models that write text token by token, and "${model}" is served as tensors: use infer`,
+        });
       },
     };
   }
 
   #health(rest: readonly string[]): Endpoint | null {
     if (rest.length !== 1) return null;
-    if (rest[0] === 'live') return empty('/v2/health/live', () => 200);
-    if (rest[0] === 'ready') return empty('/v2/health/ready', () => (this.#gateway.models.ready ? 200 : 503));
-    return null;
-  }
-
-  #repository(rest: readonly string[]): Endpoint | null {
-    // `/v2/repository/index` and `/v2/repository/NAME/index`: there is one repository.
-    if (rest.at(-1) !== 'index' || rest.length > 2) return null;
+    if (rest[0] === 'live') return get('/v2/health/live', () => ({ live: true }));
+    if (rest[0] !== 'ready') return null;
     return {
-      route: '/v2/repository/index',
-      methods: ['POST'],
+      route: '/v2/health/ready',
+      methods: ['GET'],
       handle: (exchange) => {
-        const only = this.#readyOnly(exchange);
-        const index = indexOf(this.#gateway.models, only);
-        exchange.reply(200, 'application/json', JSON.stringify(index));
+        const { ready } = this.#gateway.models;
+        exchange.reply(ready ? 200 : 503, 'application/json', JSON.stringify({ ready }));
       },
     };
-  }
-
-  #readyOnly(exchange: Exchange): boolean {
-    if (exchange.body.length === 0) return false;
-    const body = this.#parser.parse(exchange.body);
-    if (!isObject(body)) throw fail('REQUEST_MALFORMED', { problem: 'the body must be a JSON object' });
-    return body.ready === true;
   }
 }
 
@@ -169,8 +177,4 @@ function get(route: string, document: () => unknown): Endpoint {
     methods: ['GET'],
     handle: (exchange) => exchange.reply(200, 'application/json', JSON.stringify(document())),
   };
-}
-
-function empty(route: string, status: () => number): Endpoint {
-  return { route, methods: ['GET'], handle: (exchange) => exchange.reply(status(), null, '') };
 }
