@@ -13,6 +13,8 @@ import type { ServingHints } from '@slipway/core';
 export interface BatchingSettings {
   /** Rows in one call, at most. */
   readonly maxBatchSize?: number;
+  /** A request is one call, as it is: never joined with another, never split. */
+  readonly whole?: boolean;
   /** Sizes at which a batch goes without waiting longer for more. */
   readonly preferredBatchSizes?: readonly number[];
   /** How long the first request of a batch may wait for others, milliseconds. */
@@ -71,14 +73,36 @@ export type VersionPolicy =
 
 /** What a version computes before it is ready. */
 export interface WarmUpSettings {
-  /** `golden` where the release has golden samples, otherwise `zero`; `none` warms nothing. Default `auto`. */
-  readonly data?: 'auto' | 'golden' | 'zero' | 'random' | 'none';
+  /**
+   * `golden`: the golden samples of the release; `zero`, `random`: made from the signature; `none`: nothing. Default: golden
+   * samples where there are any, zeros otherwise.
+   */
+  readonly data?: 'golden' | 'zero' | 'random' | 'none';
   /** Rows of the calls. Default: 1, 2, 4 … up to the largest batch, and the preferred sizes. */
   readonly batchSizes?: readonly number[];
   /** Calls at each size. Default 1. */
   readonly count?: number;
-  /** Sizes of dimensions that the signature leaves free, by name of the input. Default 1 each. */
-  readonly shapes?: Readonly<Record<string, readonly number[]>>;
+  /** Sizes of the dimensions that the signature leaves free, by their names, for example `sequence`. Default 1 each. */
+  readonly dims?: Readonly<Record<string, number>>;
+  /** Calls that are spelled out; they are made instead of the others. */
+  readonly samples?: readonly WarmUpSample[];
+}
+
+export interface WarmUpSample {
+  readonly name: string;
+  readonly rows: number;
+  readonly count: number;
+  /** By name of the input. */
+  readonly inputs: Readonly<Record<string, WarmUpInput>>;
+}
+
+export interface WarmUpInput {
+  /** Shape of one row, or of the whole tensor where the model has no rows. */
+  readonly dims: readonly number[];
+  /** Zeros (empty texts), random numbers, or what is in `file`. */
+  readonly data: 'zero' | 'random' | 'file';
+  /** Raw elements in row-major order, little-endian; texts with their length in 4 bytes before each. */
+  readonly file?: string;
 }
 
 export interface SessionSettings {

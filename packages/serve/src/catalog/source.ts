@@ -1,7 +1,7 @@
 /**
  * Where versions come from. A source only says what is there now; the catalog decides what to load and what to drop.
  */
-import type { Digest, ServingHints, SlipwayError } from '@slipway/core';
+import type { Digest, DType, ServingHints, SlipwayError } from '@slipway/core';
 import type { ModelSettings } from './settings.ts';
 
 /** A version that could be loaded. */
@@ -28,11 +28,29 @@ export interface Located {
   readonly classes?: readonly string[] | undefined;
 }
 
+/** Inputs and outputs as somebody wrote them down: a dimension of -1 is free. */
+export interface ExpectedSignature {
+  /** For messages. */
+  readonly file: string;
+  readonly inputs: readonly ExpectedTensor[];
+  readonly outputs: readonly ExpectedTensor[];
+}
+
+export interface ExpectedTensor {
+  readonly name: string;
+  /** null: any. */
+  readonly dtype: DType | null;
+  /** null: any. */
+  readonly shape: readonly number[] | null;
+}
+
 export interface ListedModel {
   /** Empty when there are none (yet). */
   readonly candidates: readonly Candidate[];
   /** What the files of the model say about serving it. */
   readonly settings?: ModelSettings;
+  /** What the files of the model say that its inputs and outputs are; a model that has others is not loaded. */
+  readonly expects?: ExpectedSignature;
   /** Why nothing of it can be loaded, whatever the versions: its configuration is wrong. What is loaded stays. */
   readonly problem?: SlipwayError;
 }
