@@ -75,7 +75,7 @@ export const errorTable = define({
   CONFIG_NOT_FOUND: row('No slipway.config.ts in {directory}', 404, 'NOT_FOUND', EXIT.notFound, 'Run `slipway init model.onnx` to write one, or pass --config PATH.'),
   CONFIG_UNREADABLE: bad('Cannot load {path}: {problem}', 'Fix the file; it must be a module whose default export is defineConfig({ … }).', 400, EXIT.usage),
   CONFIG_INVALID: bad('{path}: {problem}', 'See docs/reference/config.md for every key and its type.', 400, EXIT.usage),
-  SERVING_CONFIG_INVALID: bad('{path}: {problem}', 'Correct the file; docs/guides/models.md says what is read from it.', 400, EXIT.usage),
+  SERVING_CONFIG_INVALID: bad('{path}: {problem}', 'Correct the file; docs/guides/serving-models.md says what is read from it.', 400, EXIT.usage),
 
   // Files and data
   FILE_NOT_FOUND: row('{path}: no such file', 404, 'NOT_FOUND', EXIT.notFound, 'Check the path; relative paths in a config are relative to the config file.'),

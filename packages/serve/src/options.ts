@@ -43,6 +43,12 @@ export interface ServeOptions {
   /** Runners per model version. Default 1. */
   readonly runners?: number;
   readonly batching?: BatchingOptions;
+  /** Directories of models as Triton and TensorFlow Serving users lay them out: `MODEL/config.pbtxt`, `MODEL/1/model.onnx`. */
+  readonly modelRepositories?: readonly string[];
+  /** TensorFlow Serving's `models.config`: read again when it changes. */
+  readonly modelConfigFile?: string;
+  /** TensorFlow Serving's `batching_parameters`, for every model that says nothing itself. */
+  readonly batchingParametersFile?: string;
   /** Who decides which models are served. Default `poll`. Only `explicit` lets clients load and unload them. */
   readonly modelControl?: ControlMode;
   /** With `explicit`: models of the store to load at the start, `*` for all. */
@@ -73,8 +79,12 @@ export interface ServeOptions {
   readonly clock?: Clock;
 }
 
-export interface ServeSettings extends Required<Omit<ServeOptions, 'batching' | 'store' | 'threads' | 'runners'>> {
+export interface ServeSettings extends Required<
+  Omit<ServeOptions, 'batching' | 'store' | 'threads' | 'runners' | 'modelConfigFile' | 'batchingParametersFile'>
+> {
   readonly store: Pick<Store, 'directory' | 'list' | 'checkout'> | null;
+  readonly modelConfigFile: string | null;
+  readonly batchingParametersFile: string | null;
   /** What holds for every model that says nothing itself. */
   readonly settings: ModelSettings;
 }
@@ -92,8 +102,12 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     if (names.has(name)) throw fail('USAGE', { problem: `the model "${name}" is given twice` });
     names.add(name);
   }
-  if (models.length === 0 && options.store === undefined) {
-    throw fail('USAGE', { problem: 'nothing to serve: give a store or models' });
+  const modelRepositories = options.modelRepositories ?? [];
+  const sources = models.length + modelRepositories.length;
+  if (sources === 0 && options.store === undefined && options.modelConfigFile === undefined) {
+    throw fail('USAGE', {
+      problem: 'nothing to serve: give a store, models, a model repository or a file that lists models',
+    });
   }
   return Object.freeze({
     store: options.store ?? null,
@@ -108,6 +122,9 @@ export function compileOptions(options: ServeOptions): ServeSettings {
       ...(options.threads === undefined ? {} : { session: { threads: whole(options.threads, 'threads') } }),
       ...(options.runners === undefined ? {} : { instances: whole(options.runners, 'runners') }),
     },
+    modelRepositories,
+    modelConfigFile: options.modelConfigFile ?? null,
+    batchingParametersFile: options.batchingParametersFile ?? null,
     modelControl: controlMode(options),
     loadModels: options.loadModels ?? [],
     modelRoots: options.modelRoots ?? [],

@@ -2,14 +2,20 @@
  * The server: sources, catalog, protocols and two listeners, put together. It listens at once, so that health can be
  * asked while models load, and says through `ready` when there is something to ask.
  */
-import { asSlipwayError, type ServerStatus, type SlipwayError, slipwayVersion } from '@slipway/core';
+import { asSlipwayError, fail, type ServerStatus, type SlipwayError, slipwayVersion } from '@slipway/core';
 import { cpuPlan } from '@slipway/runtime';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { resolve } from 'node:path';
 import { Catalog } from './catalog/catalog.ts';
 import type { ModelControl } from './catalog/control.ts';
 import { Controller } from './catalog/controller.ts';
-import { pathSource } from './catalog/path-source.ts';
+import { entriesSource } from './catalog/entries-source.ts';
+import { readBounded } from './catalog/model-tree.ts';
+import { awaitedSource, pathSource } from './catalog/path-source.ts';
+import { readBatchingParameters, readModelsConfig } from './catalog/readers/tensorflow.ts';
+import { repositorySource } from './catalog/repository-source.ts';
+import { mergeSettings, type ModelEntry, type ModelSettings } from './catalog/settings.ts';
 import type { Source } from './catalog/source.ts';
 import { storeSource } from './catalog/store-source.ts';
 import { LoadedVersion } from './catalog/version.ts';
@@ -29,6 +35,7 @@ import { PlainRoutes } from './protocols/plain/predict.ts';
 import { protocolRouter } from './protocols/router.ts';
 import { MODEL_SERVICE, PREDICTION_SERVICE, tensorflowMethods } from './protocols/tensorflow/grpc.ts';
 import { TensorFlowRoutes } from './protocols/tensorflow/routes.ts';
+import { PBTXT_LIMITS } from './pbtxt/parse.ts';
 import { adminRouter } from './telemetry/admin.ts';
 import { metricsRegistry } from './telemetry/metrics.ts';
 import { FrontStats, UnroutedStats } from './telemetry/stats.ts';
@@ -212,28 +219,64 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
 
 async function openCatalog(settings: ServeSettings): Promise<{ catalog: Catalog; control: ModelControl }> {
   const { clock, logger, modelControl: mode } = settings;
+  const places = { settleMs: settings.settleMs, wall: () => clock.wall() };
   const open = ({ name, path }: { readonly name: string; readonly path: string }): Promise<Source> =>
-    pathSource(name, path, settings.settleMs, () => clock.wall());
+    pathSource(name, path, places);
   const sources = await Promise.all(settings.models.map(open));
+  for (const directory of settings.modelRepositories) {
+    sources.push(repositorySource(directory, places.settleMs, places.wall));
+  }
+  if (settings.modelConfigFile !== null) {
+    const file = resolve(settings.modelConfigFile);
+    const read = (content: Buffer): ReturnType<typeof readModelsConfig> => readModelsConfig(content, file);
+    const openEntry = ({ name, path = '' }: ModelEntry): Source => awaitedSource(name, path, places);
+    sources.push(entriesSource({ file, read, open: openEntry, clock }));
+  }
   if (settings.store !== null) sources.push(storeSource(settings.store));
   // What is named one by one is asked for by that.
   const wishes = new Wishes(mode, [...settings.models.map(({ name }) => name), ...settings.loadModels]);
   const catalog = new Catalog({
     sources,
-    load: ({ candidate, settings: ofModel, models, onFailed }) => {
+    load: ({ candidate, settings: ofModel, expects, models, onFailed }) => {
       const plan = cpuPlan({ models: models * (ofModel.instances ?? 1) });
-      return LoadedVersion.open(candidate, { settings: ofModel, threads: plan.threads, clock, logger, onFailed });
+      return LoadedVersion.open(candidate, {
+        settings: ofModel,
+        expects,
+        threads: plan.threads,
+        clock,
+        logger,
+        onFailed,
+      });
     },
     mode,
     wishes,
-    settings: settings.settings,
+    settings: mergeSettings(await sharedSettings(settings), settings.settings),
     pollIntervalMs: settings.pollIntervalMs,
     drainTimeoutMs: settings.requestTimeoutMs,
     clock,
     logger,
   });
   const allowed = mode === 'explicit';
-  return { catalog, control: new Controller({ catalog, wishes, allowed, roots: settings.modelRoots, open }) };
+  return {
+    catalog,
+    control: new Controller({
+      catalog,
+      wishes,
+      allowed,
+      roots: [...settings.modelRoots, ...settings.modelRepositories],
+      open,
+    }),
+  };
+}
+
+/** What TensorFlow Serving's file says of the batches of every model. @throws SERVING_CONFIG_INVALID, FILE_NOT_FOUND */
+async function sharedSettings({ batchingParametersFile: file, logger }: ServeSettings): Promise<ModelSettings> {
+  if (file === null) return {};
+  const content = await readBounded(file, PBTXT_LIMITS.bytes);
+  if (content === null) throw fail('FILE_NOT_FOUND', { path: file });
+  const { batching, warnings } = readBatchingParameters(content, file);
+  for (const warning of warnings) logger.warn({ event: 'source.problem' }, warning);
+  return { batching };
 }
 
 function addressOf(host: string, { port }: AddressInfo): Address {

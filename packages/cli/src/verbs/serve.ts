@@ -31,6 +31,17 @@ export const serve: Verb = defineVerb({
   arguments: {},
   options: {
     model: shared.model,
+    modelRepository: texts(
+      'directory',
+      'Serve every model in this directory, as Triton and TensorFlow Serving lay them out: MODEL/config.pbtxt, MODEL/1/model.onnx. Repeatable.',
+      'directory',
+    ),
+    modelConfigFile: text('file', "Serve the models that TensorFlow Serving's models.config lists.", 'file'),
+    batchingParametersFile: text(
+      'file',
+      "Batch as TensorFlow Serving's batching parameters say, where nothing else does.",
+      'file',
+    ),
     modelControl: withDefault(
       choice(
         ['poll', 'explicit', 'none'],
@@ -81,9 +92,12 @@ export const serve: Verb = defineVerb({
   graceMs: 120_000,
   async run(context, given) {
     const { startServer } = await import('@slipway/serve');
-    const models = [...namedPaths(context, given.model)].map(([name, at]) => ({ name, path: at }));
+    const models = [...namedPaths(context, given.model)].map(([name, file]) => ({ name, path: file }));
+    const at = (file: string): string => path.resolve(context.cwd, file);
+    const named = models.length > 0 || given.modelRepository.length > 0 || given.modelConfigFile !== undefined;
     const options: ServeOptions = {
-      ...(models.length > 0 ? { models } : { store: await openStore(await storeDirectory(context, given)) }),
+      ...(named ? { models } : { store: await openStore(await storeDirectory(context, given)) }),
+      modelRepositories: given.modelRepository.map(at),
       restPort: given.port,
       grpcPort: given.grpcPort === 'none' ? null : given.grpcPort,
       host: given.host,
@@ -91,8 +105,11 @@ export const serve: Verb = defineVerb({
       adminHost: given.adminHost,
       modelControl: given.modelControl,
       loadModels: given.loadModel,
-      modelRoots: given.modelRoot.map((directory) => path.resolve(context.cwd, directory)),
+      modelRoots: given.modelRoot.map(at),
       ...present({
+        modelConfigFile: given.modelConfigFile === undefined ? undefined : at(given.modelConfigFile),
+        batchingParametersFile:
+          given.batchingParametersFile === undefined ? undefined : at(given.batchingParametersFile),
         threads: given.threads,
         runners: given.runners,
         maxBodyBytes: given.maxBodyBytes,

@@ -12,7 +12,7 @@ import type { ControlMode } from './control.ts';
 import { type Failure, Model, type Move, reasonOf } from './model.ts';
 import { planVersions } from './plan.ts';
 import { loadedWith, mergeSettings, type ModelSettings } from './settings.ts';
-import type { Candidate, ListedModel, Source } from './source.ts';
+import type { Candidate, ExpectedSignature, ListedModel, Source } from './source.ts';
 import type { LoadedVersion } from './version.ts';
 import { type LoadOptions } from './version.ts';
 import { SourceWatch } from './watch.ts';
@@ -21,6 +21,7 @@ import type { Wishes } from './wishes.ts';
 export interface LoadRequest {
   readonly candidate: Candidate;
   readonly settings: ModelSettings;
+  readonly expects: ExpectedSignature | null;
   /** Models that share the machine. */
   readonly models: number;
   readonly onFailed: LoadOptions['onFailed'];
@@ -89,11 +90,11 @@ export class Catalog implements Models {
   get startFailure(): SlipwayError | null {
     const models = [...this.#models.values()];
     if (models.some(({ ready }) => ready.size > 0)) return null;
-    return (
-      models.flatMap(({ failed, problem }) =>
-        [...failed.values()].map(({ error }) => error).concat(problem ?? []),
-      )[0] ?? null
-    );
+    const failures = models.flatMap(({ failed, problem }) => [
+      problem,
+      ...[...failed.values()].map(({ error }) => error),
+    ]);
+    return [...failures, ...this.#watches.map(({ problem }) => problem)].find((problem) => problem !== null) ?? null;
   }
 
   /** Not ready any more, and nothing new is loaded; requests are still answered. */
@@ -231,7 +232,17 @@ export class Catalog implements Models {
         else this.#unload(name);
       }
     }
-    for (const name of this.#models.keys()) if (!this.#options.wishes.wants(name)) this.#unload(name);
+    for (const name of this.#models.keys()) {
+      if (!this.#options.wishes.wants(name) || this.#withdrawn(name)) this.#unload(name);
+    }
+  }
+
+  /** The source it was served from keeps a list, and it is not in there any more. An empty list is more often a mistake. */
+  #withdrawn(name: string): boolean {
+    if (this.#owner(name) !== null) return false;
+    const before = this.#owners.get(name);
+    if (before === undefined || !this.#watches.includes(before)) return true;
+    return before.source.declares === true && (before.listing?.models.size ?? 0) > 0;
   }
 
   #tell(message: string): void {
@@ -270,7 +281,7 @@ export class Catalog implements Models {
     const plan = planVersions(
       candidates.map((candidate) => {
         const { version, complete } = candidate;
-        const identity = identityOf(candidate, settings);
+        const identity = identityOf(candidate, settings, listed);
         const loadable = complete && mayTry(model.failed.get(version), identity, now);
         const loaded = model.ready.get(version);
         const changed = loaded !== undefined && this.#identities.get(loaded) !== identity;
@@ -287,7 +298,7 @@ export class Catalog implements Models {
       { policy: settings.versionPolicy ?? { latest: 1 }, dropFirst: false },
     );
     for (const version of plan.load) {
-      this.#track(name, this.#load(model, byVersion.get(version) as Candidate, settings));
+      this.#track(name, this.#load(model, byVersion.get(version) as Candidate, settings, listed));
     }
     for (const version of plan.drain) {
       this.#track(name, this.#drain(model, model.ready.get(version) as LoadedVersion, null));
@@ -310,6 +321,11 @@ export class Catalog implements Models {
     this.#copying.delete(name);
     model.problem = null;
     for (const loaded of model.ready.values()) this.#track(name, this.#drain(model, loaded, UNLOADED));
+    // Of a model that no source shows there is nothing more to say.
+    if (this.#owner(name) === null && model.loading.size === 0 && [...model.open()].length === 0) {
+      this.#models.delete(name);
+      this.#owners.delete(name);
+    }
   }
 
   /** Begin to unload a model that is not wished for any more, and forget why it could not be loaded. */
@@ -321,9 +337,9 @@ export class Catalog implements Models {
     this.reconcile();
   }
 
-  async #load(model: Model, candidate: Candidate, settings: ModelSettings): Promise<void> {
+  async #load(model: Model, candidate: Candidate, settings: ModelSettings, listed: ListedModel): Promise<void> {
     const { version } = candidate;
-    const identity = identityOf(candidate, settings);
+    const identity = identityOf(candidate, settings, listed);
     const attempts = (model.failed.get(version)?.attempts ?? 0) + 1;
     model.move(version, { to: 'loading' });
     const failed = (error: SlipwayError, lost: boolean): void => {
@@ -336,6 +352,7 @@ export class Catalog implements Models {
       const loaded: LoadedVersion = await this.#options.load({
         candidate,
         settings,
+        expects: listed.expects ?? null,
         models: Math.max(1, this.#models.size),
         onFailed: (error) => {
           if (model.ready.get(version) !== loaded) return;
@@ -392,9 +409,9 @@ export class Catalog implements Models {
   }
 }
 
-/** Of what is loaded: the files, and the settings that a loaded version cannot change. */
-function identityOf({ fingerprint }: Candidate, settings: ModelSettings): string {
-  return `${fingerprint}\n${canonicalJson(loadedWith(settings))}`;
+/** Of what is loaded: the files, the settings that a loaded version cannot change, and what it was compared with. */
+function identityOf({ fingerprint }: Candidate, settings: ModelSettings, { expects }: ListedModel): string {
+  return `${fingerprint}\n${canonicalJson({ ...loadedWith(settings), expects })}`;
 }
 
 /** Failed versions wait longer each time, unless their files or settings changed. */

@@ -114,7 +114,7 @@ describe('explicit control', () => {
       entry,
       { name: 'b', path: path.join(root, 'a'), settings: { versionPolicy: { specific: [1] } } },
     ]);
-    expect(await ask('a')).toMatch(/^503/);
+    expect(await ask('a')).toMatch(/^404/);
     expect(await ask('b')).toBe('200 1.0');
     expect(await ask('given')).toBe('200 7.0');
   });

@@ -175,9 +175,9 @@ export class Model {
   }
 
   #reason(version: number): string | null {
-    const failure = this.#failed.get(version);
-    if (failure === undefined) return this.#ready.has(version) ? null : (this.#gone.get(version) ?? null);
-    const reason = reasonOf(failure.error);
-    return this.#ready.has(version) ? `the one loaded before serves on; the new one failed: ${reason}` : reason;
+    const error = this.#failed.get(version)?.error ?? (this.#ready.has(version) ? this.problem : null);
+    if (error === null) return this.#gone.get(version) ?? null;
+    const reason = reasonOf(error);
+    return this.#ready.has(version) ? `the one loaded before serves on; the new one cannot be: ${reason}` : reason;
   }
 }

@@ -16,6 +16,8 @@ export interface Candidate {
   readonly digest: Digest | null;
   /** Whether it is wanted even when it is not the newest. */
   readonly pinned: boolean;
+  /** Sum of the sizes of its files: from which its memory is guessed before it was ever loaded. */
+  readonly bytes: number;
   locate(): Promise<Located>;
 }
 
@@ -64,6 +66,8 @@ export interface Listing {
 export interface Source {
   /** For messages. */
   readonly description: string;
+  /** What it does not show any more is not wanted any more: its names are a list that somebody keeps. */
+  readonly declares?: boolean;
   /** @throws what reading met; the catalog then keeps what it has */
   scan(): Promise<Listing>;
 }

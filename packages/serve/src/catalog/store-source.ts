@@ -19,6 +19,7 @@ export function storeSource(store: Pick<Store, 'directory' | 'list' | 'checkout'
           labels: release.aliases,
           digest: release.digest,
           pinned: release.aliases.length > 0,
+          bytes: release.bytes,
           locate: async () => ({
             path: await store.checkout(release),
             serving: release.manifest.serving ?? {},

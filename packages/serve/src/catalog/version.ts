@@ -9,12 +9,15 @@ import type { ServedVersion } from '../protocols/gateway.ts';
 import { Scheduler } from '../schedule/scheduler.ts';
 import { VersionStats } from '../telemetry/stats.ts';
 import { policyOf } from './policy.ts';
+import { differenceFrom } from './readers/expected.ts';
 import { mergeSettings, type ModelSettings, settingsOfHints } from './settings.ts';
-import type { Candidate } from './source.ts';
+import type { Candidate, ExpectedSignature } from './source.ts';
 
 export interface LoadOptions {
   /** Wins over what the release asks. */
   readonly settings: ModelSettings;
+  /** What the model is said to be; null: anything. */
+  readonly expects: ExpectedSignature | null;
   /** Threads of a runner where nobody says. */
   readonly threads: number;
   readonly clock: Clock;
@@ -110,6 +113,8 @@ export class LoadedVersion implements ServedVersion {
     try {
       const [first] = await Promise.all(supervisors.map((supervisor) => supervisor.ready()));
       if (first === undefined) throw new Error('no runners');
+      const difference = options.expects === null ? null : differenceFrom(options.expects, first.signature);
+      if (difference !== null) throw difference;
       scheduler = new Scheduler({
         model: candidate.model,
         signature: first.signature,

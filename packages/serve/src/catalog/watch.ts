@@ -2,7 +2,7 @@
  * One source, looked at again and again, alone: a source that hangs or fails delays no other. Looks do not overlap; who asks
  * while one is under way gets one that begins after it.
  */
-import { asSlipwayError } from '@slipway/core';
+import { asSlipwayError, type SlipwayError } from '@slipway/core';
 import type { Listing, Source } from './source.ts';
 
 export class SourceWatch {
@@ -10,6 +10,8 @@ export class SourceWatch {
   readonly #onProblem: (message: string) => void;
   /** What was seen last; null when nothing was, yet. */
   listing: Listing | null = null;
+  /** Why the last look failed; null when it did not. */
+  problem: SlipwayError | null = null;
   #running: Promise<void> | null = null;
   #next: Promise<void> | null = null;
 
@@ -28,9 +30,11 @@ export class SourceWatch {
   async #look(): Promise<void> {
     try {
       this.listing = await this.source.scan();
+      this.problem = null;
       for (const warning of this.listing.warnings) this.#onProblem(warning);
     } catch (error) {
-      this.#onProblem(`${this.source.description}: ${asSlipwayError(error).message}`);
+      this.problem = asSlipwayError(error);
+      this.#onProblem(`${this.source.description}: ${this.problem.message}`);
     } finally {
       this.#running = this.#next;
       this.#next = null;
