@@ -25,6 +25,7 @@ import { STATUS_CODE } from './grpc/status.ts';
 import type { Router } from './http/exchange.ts';
 import { HttpListener } from './http/listener.ts';
 import { compileOptions, type ServeOptions, type ServeSettings } from './options.ts';
+import { OpenapiRoutes } from './openapi/routes.ts';
 import { Gateway } from './protocols/gateway.ts';
 import { healthMethods } from './protocols/health.ts';
 import { inferenceContext } from './protocols/inference/context.ts';
@@ -134,6 +135,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       new TensorFlowRoutes(gateway, settings.maxBodyBytes, () => clock.wall()),
       new InferenceRoutes(inference),
       new PlainRoutes(gateway),
+      new OpenapiRoutes(catalog, version),
     ]),
   );
   let closing: Promise<void> | null = null;

@@ -3,13 +3,22 @@
  * loaded the model and reproduced its golden samples; from then on runners come and go without the clients noticing more
  * than the requests that were executing.
  */
-import { asSlipwayError, type Clock, type Digest, type Logger, type Signature, type SlipwayError } from '@slipway/core';
+import {
+  asSlipwayError,
+  type Clock,
+  type Digest,
+  type Logger,
+  type Signature,
+  type SlipwayError,
+  type Tensors,
+} from '@slipway/core';
 import { type Runner, type RunnerExit, type SupervisedState, type Supervisor, superviseRunner } from '@slipway/runtime';
 import type { ServedVersion } from '../protocols/gateway.ts';
 import { Scheduler } from '../schedule/scheduler.ts';
 import { VersionStats } from '../telemetry/stats.ts';
 import { policyOf } from './policy.ts';
 import { differenceFrom } from './readers/expected.ts';
+import { readSample } from './sample.ts';
 import { mergeSettings, type ModelSettings, settingsOfHints } from './settings.ts';
 import type { Candidate, ExpectedSignature } from './source.ts';
 
@@ -38,6 +47,7 @@ export class LoadedVersion implements ServedVersion {
   readonly signature: Signature;
   readonly classes: readonly string[] | null;
   readonly settings: ModelSettings;
+  readonly sample: Tensors | null;
   readonly scheduler: Scheduler;
   readonly stats: VersionStats;
   readonly loadSeconds: number;
@@ -52,6 +62,7 @@ export class LoadedVersion implements ServedVersion {
     signature: Signature,
     classes: readonly string[] | null,
     settings: ModelSettings,
+    sample: Tensors | null,
     loadSeconds: number,
     restarts: Map<RestartReason, number>,
     supervisors: readonly Supervisor[],
@@ -62,6 +73,7 @@ export class LoadedVersion implements ServedVersion {
     this.signature = signature;
     this.classes = classes;
     this.settings = settings;
+    this.sample = sample;
     this.scheduler = scheduler;
     this.stats = stats;
     this.loadSeconds = loadSeconds;
@@ -124,6 +136,7 @@ export class LoadedVersion implements ServedVersion {
         observer: { batch: (rows, seconds) => stats.ran(rows, seconds) },
       });
       for (const runner of ready) scheduler.attach(runner, CALLS_PER_RUNNER);
+      const sample = await readSample(path, first.signature);
       const seconds = (clock.now() - startedAt) / 1000;
       return new LoadedVersion(
         candidate,
@@ -132,6 +145,7 @@ export class LoadedVersion implements ServedVersion {
         first.signature,
         classes,
         settings,
+        sample,
         seconds,
         restarts,
         supervisors,

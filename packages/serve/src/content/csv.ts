@@ -33,6 +33,7 @@ export function readCsvBody(body: Buffer, signature: Signature, type: MediaType)
   }
   const header = hasHeader(first, signature, type) ? first.map((cell) => cell.trim()) : null;
   const rows = header === null ? records : records.slice(1);
+  if (rows.length === 0) throw malformed('the CSV has a header and no rows');
   return Object.fromEntries(
     signature.inputs.map((spec) => {
       const columns = columnsOf(spec, header, first.length, signature);

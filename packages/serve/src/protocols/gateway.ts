@@ -42,6 +42,8 @@ export interface ServedVersion {
   readonly classes: readonly string[] | null;
   /** What it is served with, as far as anybody said. */
   readonly settings: ModelSettings;
+  /** Inputs that are known to work, for documentation; null when there are none. */
+  readonly sample: Tensors | null;
   readonly scheduler: Scheduler;
   readonly stats: VersionStats;
   /** Resident memory of its runners. */
@@ -275,12 +277,18 @@ const defaultError: EncodeError = (error, exchange) => errorAnswer(error, exchan
 
 /** @throws REQUEST_MALFORMED */
 function headerTerms(exchange: Exchange): Terms {
-  const timeout = Number(exchange.header('x-request-timeout-ms') ?? NaN);
+  const timeout = exchange.header('x-request-timeout-ms');
   const priority = exchange.header('x-slipway-priority');
   return {
-    timeoutMs: timeout > 0 ? timeout : null,
+    timeoutMs: timeout === undefined ? null : readTimeout(timeout),
     ...(priority === undefined ? {} : { priority: readPriority(priority, 'x-slipway-priority') }),
   };
+}
+
+function readTimeout(text: string): number {
+  const value = /^\d{1,20}(?:\.\d{1,20})?$/.test(text) ? Number(text) : 0;
+  if (value > 0) return value;
+  throw fail('REQUEST_MALFORMED', { problem: 'x-request-timeout-ms must be a number of milliseconds above 0' });
 }
 
 function outcomeOf(error: SlipwayError): Outcome {
