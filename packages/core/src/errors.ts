@@ -93,6 +93,7 @@ export const errorTable = define({
   MODEL_FORMAT: bad('{path}: not a usable ONNX model: {problem}', 'Export the model again, and check that the whole file was copied.'),
   MODEL_INVALID: bad('{path}: {where}: {problem}', 'Run `slipway inspect` on the model; fix or re-export it.'),
   MODEL_LIMIT: bad('{path}: {problem}, more than the limit of {limit}', 'If the model is genuine, raise the limit named in docs/reference/limits.md.'),
+  TOKENIZER_INVALID: bad('{path}: not a usable tokenizer: {problem}', 'Export it again as tokenizer.json; see docs/guides/transforms.md for what is supported.'),
   EXTERNAL_DATA: bad('{path}: tensor "{tensor}": external data {problem}', 'External data must be a regular file inside the folder of the model, and hold all the bytes the model names.'),
   UNSUPPORTED_OPERATOR: bad('{where}: operator {operator} is not supported: {problem}', 'Re-export with operators that ONNX Runtime implements, or exclude the node from the pass.'),
   UNSUPPORTED_OPSET: bad('{path}: opset {opset} of domain "{domain}" is not supported (newest known: {newest})', 'Export the model with an older opset.'),

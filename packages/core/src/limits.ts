@@ -37,6 +37,14 @@ export const LIMITS = {
   maxTextDataBytes: 256 * 1024 * 1024,
   /** Values of choices in one recipe that are checked against the schema. A search of thousands of values is a mistake. */
   maxRecipeVariants: 10_000,
+  /** One text to be tokenized, bytes: a chapter of a book, far more tokens than any model takes. Twice the text, twice the time. */
+  maxTextBytes: 128 * 1024,
+  /** A tokenizer.json, bytes. Those of 256,000 tokens have 35 MB. */
+  maxTokenizerBytes: 128 * 1024 * 1024,
+  /** Pixels of an image to be decoded: a frame of 8K. As RGB it takes 100 MB, and as much again on the way. */
+  maxImagePixels: 2 ** 25,
+  /** Tensors that the transforms of one request may make, bytes: what a queue holds. */
+  maxTransformedBytes: 256 * 1024 * 1024,
   /** A .npy header, bytes. NumPy writes < 1 KB. */
   maxNpyHeaderBytes: 64 * 1024,
 } as const;
