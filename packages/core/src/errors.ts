@@ -147,6 +147,7 @@ export const errorTable = define({
   RUNNER_GONE: row('The runner of "{model}" ended before the request reached it ({reason})', 503, 'UNAVAILABLE', EXIT.error, 'Send the request again; nothing of it had been executed, and the runner restarts by itself.'),
   RUNNER_START_FAILED: row('The runner of "{model}" did not start: {problem}', 503, 'UNAVAILABLE', EXIT.error, 'Run `slipway doctor`; see the log of the server for what the runner printed.'),
   INFERENCE_FAILED: row('The engine failed on model "{model}": {problem}', 500, 'INTERNAL', EXIT.error, 'If the inputs fit the signature, the model itself fails on them: try them with `slipway predict`.'),
+  TRANSFORM_FAILED: row('The transforms of the request could not be done: {problem}', 500, 'INTERNAL', EXIT.error, 'Send its rows one by one to find the one that does it, and make that smaller.'),
   NOT_READY: row('Model "{model}" is {state}', 503, 'UNAVAILABLE', EXIT.error, 'Wait until it is ready; /v2/health/ready tells.'),
   MODEL_UNAVAILABLE: row('Model "{model}" is not available: {problem}', 503, 'UNAVAILABLE', EXIT.error, 'Put a good version in its place, it is loaded by itself; the log of the server says more.'),
   CONTROL_REFUSED: row('This server does not let clients {action}', 403, 'PERMISSION_DENIED', EXIT.auth, 'Start it with --model-control explicit to allow it.'),
