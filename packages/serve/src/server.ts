@@ -4,8 +4,10 @@
  */
 import { asSlipwayError, fail, type ServerStatus, type SlipwayError, slipwayVersion } from '@slipway/core';
 import { cpuPlan } from '@slipway/runtime';
+import { TransformPool } from '@slipway/transform';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { Catalog } from './catalog/catalog.ts';
 import type { ModelControl } from './catalog/control.ts';
@@ -71,7 +73,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const settings = compileOptions(options);
   const { clock, logger } = settings;
   const startedAt = clock.now();
-  const { catalog, control } = await openCatalog(settings);
+  const transforms = new TransformPool({ threads: transformThreads(), clock });
+  const { catalog, control } = await openCatalog(settings, transforms);
   const http = new FrontStats();
   const grpcStats = new FrontStats();
   const unrouted = new UnroutedStats();
@@ -211,6 +214,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     await Promise.all([restListener.close(settings.drainTimeoutMs), grpcListener?.close(settings.drainTimeoutMs)]);
     await catalog.close(settings.drainTimeoutMs);
     await gateway.close();
+    await transforms.close();
     inference.memory.close();
     await adminListener.close(0);
     registry.clear();
@@ -219,7 +223,10 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   return { rest, grpc, admin, ready, control, status, close: () => (closing ??= close()) };
 }
 
-async function openCatalog(settings: ServeSettings): Promise<{ catalog: Catalog; control: ModelControl }> {
+async function openCatalog(
+  settings: ServeSettings,
+  transforms: TransformPool,
+): Promise<{ catalog: Catalog; control: ModelControl }> {
   const { clock, logger, modelControl: mode } = settings;
   const places = { settleMs: settings.settleMs, wall: () => clock.wall() };
   const open = ({ name, path }: { readonly name: string; readonly path: string }): Promise<Source> =>
@@ -245,6 +252,7 @@ async function openCatalog(settings: ServeSettings): Promise<{ catalog: Catalog;
         settings: ofModel,
         expects,
         threads: plan.threads,
+        transforms,
         clock,
         logger,
         onFailed,
@@ -280,6 +288,9 @@ async function sharedSettings({ batchingParametersFile: file, logger }: ServeSet
   for (const warning of warnings) logger.warn({ event: 'source.problem' }, warning);
   return { batching };
 }
+
+/** At least two, so that one slow image does not hold up every text; few, because runners need the processors. */
+const transformThreads = (): number => Math.min(4, Math.max(2, availableParallelism() >> 1));
 
 function addressOf(host: string, { port }: AddressInfo): Address {
   const shown = host.includes(':') ? `[${host}]` : host;

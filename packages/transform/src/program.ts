@@ -121,7 +121,7 @@ function rowCount(inputs: readonly (readonly [string, Tensor])[]): number {
 function rowOf(value: Tensor, index: number): Tensor | string | Uint8Array {
   if (value.dtype === 'string' && value.shape.length === 1) return value.data[index] ?? '';
   const row = rowsOf(value, index, index + 1);
-  return { ...row, shape: row.shape.slice(1) } as Tensor;
+  return { ...row, shape: row.shape.slice(1) };
 }
 
 function bytesOf(row: Row): number {

@@ -36,7 +36,7 @@ export async function pathSource(name: string, at: string, { settleMs, wall }: P
   if (file.isFile()) return fixedSource(name, absolute, { path: absolute, serving: {} }, null, file.size);
   if (await exists(path.join(absolute, MANIFEST_FILE))) {
     const { manifest } = await readModelDirectory(absolute);
-    const located = { path: absolute, serving: manifest.serving ?? {}, classes: manifest.labels };
+    const located = { path: absolute, serving: manifest.serving ?? {}, classes: manifest.labels, declared: manifest };
     const bytes = manifest.files.reduce((sum, { size }) => sum + size, 0);
     return fixedSource(name, absolute, located, digestOfJson(manifest), bytes);
   }

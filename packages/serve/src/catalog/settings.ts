@@ -129,6 +129,8 @@ export interface ModelSettings {
   /** Runner processes per version. */
   readonly instances?: number;
   readonly session?: SessionSettings;
+  /** Whether the transforms that the release declares are done. Without, clients send what the model takes. Default true. */
+  readonly transforms?: boolean;
   /** Never unloaded to make room for another model. */
   readonly pinned?: boolean;
 }

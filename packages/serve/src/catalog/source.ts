@@ -2,6 +2,7 @@
  * Where versions come from. A source only says what is there now; the catalog decides what to load and what to drop.
  */
 import type { Digest, DType, ServingHints, SlipwayError } from '@slipway/core';
+import type { Declared } from '@slipway/transform';
 import type { ModelSettings } from './settings.ts';
 
 /** A version that could be loaded. */
@@ -28,6 +29,8 @@ export interface Located {
   readonly serving: ServingHints;
   /** The names of the classes, by index; absent when the model does not say. */
   readonly classes?: readonly string[] | undefined;
+  /** What is done to requests and answers; `path` is then the directory of the files it names. */
+  readonly declared?: Declared | undefined;
 }
 
 /** Inputs and outputs as somebody wrote them down: a dimension of -1 is free. */

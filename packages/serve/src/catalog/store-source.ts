@@ -24,6 +24,7 @@ export function storeSource(store: Pick<Store, 'directory' | 'list' | 'checkout'
             path: await store.checkout(release),
             serving: release.manifest.serving ?? {},
             classes: release.manifest.labels,
+            declared: release.manifest,
           }),
         });
       }

@@ -55,7 +55,7 @@ export async function contentsOf(directory: string): Promise<Contents | null> {
 export async function locateVersion(directory: string, modelFile: string | null): Promise<Located> {
   if (await exists(path.join(directory, MANIFEST_FILE))) {
     const { manifest } = await readModelDirectory(directory, { verify: true });
-    return { path: directory, serving: manifest.serving ?? {}, classes: manifest.labels };
+    return { path: directory, serving: manifest.serving ?? {}, classes: manifest.labels, declared: manifest };
   }
   const all = await readdir(directory);
   const files = all.filter((name) => name.endsWith('.onnx'));

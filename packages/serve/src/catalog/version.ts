@@ -14,8 +14,11 @@ import {
 } from '@slipway/core';
 import { type Runner, type RunnerExit, type SupervisedState, type Supervisor, superviseRunner } from '@slipway/runtime';
 import type { ServedVersion } from '../protocols/gateway.ts';
+import type { TransformPool } from '@slipway/transform';
+import type { Intake } from '../schedule/intake.ts';
 import { Scheduler } from '../schedule/scheduler.ts';
 import { VersionStats } from '../telemetry/stats.ts';
+import { compileFor, type Fronted, putBefore } from '../transforms/open.ts';
 import { policyOf } from './policy.ts';
 import { differenceFrom } from './readers/expected.ts';
 import { readSample } from './sample.ts';
@@ -29,6 +32,7 @@ export interface LoadOptions {
   readonly expects: ExpectedSignature | null;
   /** Threads of a runner where nobody says. */
   readonly threads: number;
+  readonly transforms: TransformPool;
   readonly clock: Clock;
   readonly logger: Logger;
   /** All runners are gone for good. */
@@ -45,6 +49,10 @@ export class LoadedVersion implements ServedVersion {
   readonly version: number;
   readonly digest: Digest | null;
   readonly signature: Signature;
+  readonly accepts: Signature;
+  readonly intake: Intake;
+  /** null: clients send what the model takes. */
+  readonly transforms: Fronted['intake'] | null;
   readonly classes: readonly string[] | null;
   readonly settings: ModelSettings;
   readonly sample: Tensors | null;
@@ -60,6 +68,7 @@ export class LoadedVersion implements ServedVersion {
     scheduler: Scheduler,
     stats: VersionStats,
     signature: Signature,
+    fronted: Fronted | null,
     classes: readonly string[] | null,
     settings: ModelSettings,
     sample: Tensors | null,
@@ -70,7 +79,10 @@ export class LoadedVersion implements ServedVersion {
     this.model = candidate.model;
     this.version = candidate.version;
     this.digest = candidate.digest;
-    this.signature = signature;
+    this.signature = fronted?.signature ?? signature;
+    this.accepts = fronted?.accepts ?? scheduler.rules.accepts;
+    this.transforms = fronted?.intake ?? null;
+    this.intake = this.transforms ?? scheduler;
     this.classes = classes;
     this.settings = settings;
     this.sample = sample;
@@ -86,8 +98,13 @@ export class LoadedVersion implements ServedVersion {
     const { clock, logger } = options;
     const startedAt = clock.now();
     const label = `${candidate.model}:${candidate.version}`;
-    const { path, serving, classes = null } = await candidate.locate();
+    const { path, serving, classes = null, declared } = await candidate.locate();
     const settings = mergeSettings(settingsOfHints(serving), options.settings);
+    const transforms =
+      declared === undefined || settings.transforms === false ? undefined : { declared, directory: path };
+    const compiling = compileFor(options.transforms, candidate.model, transforms);
+    // What it throws is read below, once the runners have started or failed.
+    compiling.catch(() => undefined);
     const stats = new VersionStats();
     const restarts = new Map<RestartReason, number>();
     const ready = new Set<Runner>();
@@ -127,6 +144,7 @@ export class LoadedVersion implements ServedVersion {
       if (first === undefined) throw new Error('no runners');
       const difference = options.expects === null ? null : differenceFrom(options.expects, first.signature);
       if (difference !== null) throw difference;
+      const program = await compiling;
       scheduler = new Scheduler({
         model: candidate.model,
         signature: first.signature,
@@ -136,13 +154,20 @@ export class LoadedVersion implements ServedVersion {
         observer: { batch: (rows, seconds) => stats.ran(rows, seconds) },
       });
       for (const runner of ready) scheduler.attach(runner, CALLS_PER_RUNNER);
-      const sample = await readSample(path, first.signature);
+      const { model } = candidate;
+      const fronted =
+        program === null || transforms === undefined
+          ? null
+          : putBefore(scheduler, program, transforms, { model, signature: first.signature, stats, clock });
+      // The samples of a release are what its model takes, which clients of a declared transform do not send.
+      const sample = fronted === null ? await readSample(path, first.signature) : null;
       const seconds = (clock.now() - startedAt) / 1000;
       return new LoadedVersion(
         candidate,
         scheduler,
         stats,
         first.signature,
+        fronted,
         classes,
         settings,
         sample,
@@ -152,6 +177,10 @@ export class LoadedVersion implements ServedVersion {
       );
     } catch (error) {
       await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
+      await compiling.then(
+        (program) => program?.close(),
+        () => undefined,
+      );
       throw asSlipwayError(error);
     }
   }
@@ -170,12 +199,13 @@ export class LoadedVersion implements ServedVersion {
   /** Finish what was submitted, for at most `graceMs`, then end the runners. */
   async close(clock: Clock, graceMs: number, error: SlipwayError): Promise<void> {
     await Promise.race([
-      this.scheduler.drained(),
+      this.intake.drained(),
       new Promise<void>((resolve) => {
         clock.after(graceMs, resolve);
       }),
     ]);
-    this.scheduler.abort(error);
+    this.intake.abort(error);
+    this.transforms?.close();
     await Promise.all(this.#supervisors.map((supervisor) => supervisor.stop()));
   }
 }

@@ -57,7 +57,7 @@ export function binaryMessage(
   const codec: Codec = {
     ownBinary: true,
     decode(version, value, bytes) {
-      const { accepts } = version.scheduler.rules;
+      const { accepts } = version;
       request =
         json === null
           ? readRawRequest(raw, accepts)

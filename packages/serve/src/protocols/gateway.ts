@@ -20,6 +20,7 @@ import type { Exchange } from '../http/exchange.ts';
 import { type ErrorAnswer, errorAnswer } from '../http/errors.ts';
 import { JsonReader } from '../json/reader.ts';
 import type { JsonValue } from '../json/parse.ts';
+import type { Intake } from '../schedule/intake.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
 import { mergeTerms, readPriority, type Terms } from '../schedule/terms.ts';
 import type { Outcome, VersionStats } from '../telemetry/stats.ts';
@@ -36,8 +37,11 @@ export const LATEST: Selector = { kind: 'latest' };
 export interface ServedVersion {
   readonly model: string;
   readonly version: number;
-  /** What the model says of itself; what a request may look like is `scheduler.rules.accepts`. */
+  /** What clients send and get: the model's own signature, or the one behind its transforms. */
   readonly signature: Signature;
+  /** What a request may look like: the signature, with the rows freed where a call takes one. */
+  readonly accepts: Signature;
+  readonly intake: Intake;
   /** The names of the classes, by index; null when the model does not say. */
   readonly classes: readonly string[] | null;
   /** What it is served with, as far as anybody said. */
@@ -197,7 +201,7 @@ export class Gateway {
       if (current !== null) this.#submit(current, started, inquiry(decode));
     };
     try {
-      const task = contentTask(exchange, version.scheduler.rules.accepts, codec.ownBinary === true);
+      const task = contentTask(exchange, version.accepts, codec.ownBinary === true);
       if (task !== null) {
         const done = (inputs: Tensors): void => submit(() => ({ inputs, timeoutMs: null }));
         later = this.#bodies.read(exchange.body, task, done, failed);
@@ -239,7 +243,7 @@ export class Gateway {
       const { inputs, timeoutMs, ...terms } = inquiry.decode(version);
       const deadline = started + Math.min(timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
       const inputMs = this.#clock.now() - started;
-      const cancel = version.scheduler.submit(inputs, { ...terms, deadline }, (error, outputs, times) => {
+      const cancel = version.intake.submit(inputs, { ...terms, deadline }, (error, outputs, times) => {
         if (error !== null || outputs === null) {
           this.#failed(version, started, inquiry, error);
           return;

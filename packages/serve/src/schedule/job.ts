@@ -7,7 +7,7 @@ import type { Lengths } from './padding.ts';
 import type { Lane } from './queue.ts';
 
 /** Times of one request, milliseconds. */
-interface JobTimes {
+export interface JobTimes {
   readonly queueMs: number;
   readonly computeMs: number;
 }

@@ -102,12 +102,20 @@ export function metricsRegistry({ catalog, http, grpc, unrouted }: MetricSources
   histogram('inference_duration_seconds', 'From a decoded request to its answer.', ({ stats }) => stats.duration);
   histogram('inference_queue_seconds', 'Waiting for a runner.', ({ stats }) => stats.queue);
   histogram('inference_compute_seconds', 'In a runner, tensors there and back included.', ({ stats }) => stats.compute);
+  add(
+    'histogram',
+    'inference_transform_seconds',
+    'In the transforms before and after the model, for models that have some.',
+    each(({ transforms, stats }, labels) =>
+      transforms === null ? [] : histogramValues('slipway_inference_transform_seconds', stats.transform, labels),
+    ),
+  );
   histogram('inference_batch_size', 'Rows per call to a runner.', ({ stats }) => stats.batch);
   add(
     'gauge',
     'inference_pending_requests',
     'Inference requests not yet answered.',
-    each(({ scheduler }, labels) => [{ value: scheduler.pending, labels }]),
+    each(({ intake }, labels) => [{ value: intake.pending, labels }]),
   );
   add(
     'gauge',

@@ -45,6 +45,8 @@ export class VersionStats {
   readonly queue = new Histogram(FINE_BOUNDS);
   readonly compute = new Histogram(FINE_BOUNDS);
   readonly batch = new Histogram(BATCH_BOUNDS);
+  /** In the transforms before and after the model. */
+  readonly transform = new Histogram(FINE_BOUNDS);
   readonly input = new Timing();
   readonly output = new Timing();
   /** Calls to runners that gave outputs, by their number of rows. */

@@ -27,7 +27,7 @@ export async function serverStatus(
             labels,
             runners,
             restarts: [...(loaded?.restarts.values() ?? [])].reduce((sum, count) => sum + count, 0),
-            pendingRequests: loaded?.scheduler.pending ?? 0,
+            pendingRequests: loaded?.intake.pending ?? 0,
             queuedRows: loaded?.scheduler.queuedRows ?? 0,
             requests: { ...loaded?.stats.outcomes },
             loadSeconds: loaded?.loadSeconds ?? null,

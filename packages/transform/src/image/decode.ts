@@ -49,7 +49,7 @@ async function decodeWith(open: (options: SharpOptions) => Sharp, maxPixels: num
   if (width * height > maxPixels) throw tooLarge(width, height, maxPixels);
   const cmyk = space === 'cmyk';
   try {
-    const pipeline = open({ failOn: 'truncated', autoOrient: true, ignoreIcc: true } as SharpOptions);
+    const pipeline = open({ failOn: 'truncated', autoOrient: true, ignoreIcc: true });
     const { data, info } = await (cmyk ? pipeline.pipelineColourspace('cmyk') : pipeline.removeAlpha())
       .toColourspace(cmyk ? 'cmyk' : 'srgb')
       .raw({ depth: 'uchar' })

@@ -25,8 +25,9 @@ export function resize(
   const scaled = (side: number): number => Math.max(1, roundHalfEven(side * scale));
   // The side that decides is exactly the wanted one, whatever rounding says of it.
   const [h, w] = scale === height / image.height ? [height, scaled(image.width)] : [scaled(image.height), width];
-  if (h * w > maxPixels)
+  if (h * w > maxPixels) {
     throw new ImageProblem(`the image is ${image.width} × ${image.height}, too narrow to be resized`);
+  }
   const resized = resample(image, h, w, filter);
   return fit === 'cover' ? crop(resized, [height, width]) : pad(resized, height, width);
 }

@@ -12,7 +12,7 @@ export type Filter = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
 interface Kernel {
   /** Beyond this distance the weight is 0. */
   readonly support: number;
-  weight(distance: number): number;
+  readonly weight: (distance: number) => number;
 }
 
 const KERNELS: Readonly<Record<Exclude<Filter, 'nearest'>, Kernel>> = {

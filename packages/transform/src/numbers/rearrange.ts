@@ -1,5 +1,5 @@
 /** Steps that work on numbers of any kind: `normalize` on one row, `transpose` on one row or many. */
-import { ARRAY_OF, elementCount, fail, type InputTransform, type NumericDType, type Tensor } from '@slipway/core';
+import { ARRAY_OF, elementCount, fail, type InputTransform, type Tensor } from '@slipway/core';
 
 type NumericTensor = Exclude<Tensor, { dtype: 'string' }>;
 
@@ -43,7 +43,7 @@ export function transpose(tensor: Tensor, order: readonly number[]): Tensor {
   const steps = order.map((axis) => strides[axis] ?? 0);
   const count = elementCount(to);
   const from = tensor.data as unknown as Record<number, never>;
-  const data = dtype === 'string' ? new Array<string>(count) : new ARRAY_OF[dtype as NumericDType](count);
+  const data = dtype === 'string' ? new Array<string>(count) : new ARRAY_OF[dtype](count);
   const into = data as unknown as Record<number, never>;
   const last = to.length - 1;
   const index = to.map(() => 0);

@@ -62,8 +62,9 @@ export function meanPool(tensor: FloatTensor, mask: Tensor | null): FloatTensor 
       if (mask !== null && (token >= masked || Number(mask.data[row * masked + token]) === 0)) continue;
       count++;
       const at = (row * tokens + token) * width;
-      for (let i = 0; i < width; i++)
+      for (let i = 0; i < width; i++) {
         result[row * width + i] = (result[row * width + i] as number) + (given[at + i] as number);
+      }
     }
     for (let i = 0; i < width; i++) result[row * width + i] = (result[row * width + i] as number) / Math.max(1, count);
   }

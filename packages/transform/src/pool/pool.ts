@@ -110,8 +110,9 @@ export class TransformPool {
 
   #submit(program: Program, inputs: Tensors, outputs: Tensors | null, settle: Settle): () => void {
     let bytes = 0;
-    for (const tensors of [inputs, outputs ?? {}])
+    for (const tensors of [inputs, outputs ?? {}]) {
       for (const value of Object.values(tensors)) bytes += byteLength(value);
+    }
     const { maxQueuedBytes, maxQueuedTasks } = this.#options;
     if (
       this.#queue.length > 0 &&

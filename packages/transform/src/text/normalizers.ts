@@ -88,7 +88,7 @@ function trimEnd(text: string): string {
 /** What SentencePiece calls nmt: controls away, odd spaces to spaces. */
 function nmt(text: string): string {
   return text
-    .replace(/[\u0001-\u0008\u000b\u000e-\u001f\u007f\u008f\u009f]/g, '')
+    .replace(/(?![\0\t\n\f\r\u0080-\u008e\u0090-\u009e])\p{Cc}/gu, '')
     .replace(/[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g, ' ');
 }
 

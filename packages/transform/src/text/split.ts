@@ -2,7 +2,7 @@
  * Cutting text at a pattern, as the `tokenizers` crate does (`NormalizedString::split`): what happens to the matches is one of five
  * behaviours, and empty pieces are dropped.
  */
-import { type Component, isComponent, TokenizerProblem } from './component.ts';
+import { type Component, isComponent, stringOf, TokenizerProblem } from './component.ts';
 import { translatePattern } from './library.ts';
 
 export const BEHAVIORS = ['removed', 'isolated', 'mergedwithprevious', 'mergedwithnext', 'contiguous'] as const;
@@ -10,8 +10,8 @@ export type Behavior = (typeof BEHAVIORS)[number];
 
 /** `MergedWithNext`, as files write it. @throws TokenizerProblem */
 export function behaviorOf(component: Component, otherwise: Behavior): Behavior {
-  const given = component['behavior'] ?? otherwise;
-  const found = BEHAVIORS.find((known) => known === String(given).toLowerCase());
+  const given = stringOf(component, 'behavior', otherwise);
+  const found = BEHAVIORS.find((known) => known === given.toLowerCase());
   if (found === undefined) throw new TokenizerProblem(`the behavior ${JSON.stringify(given)} is not known here`);
   return found;
 }

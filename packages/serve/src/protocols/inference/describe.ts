@@ -69,9 +69,8 @@ export const selectorOf = (version: string): Selector =>
  * What clients send and get, which is what the model takes and gives, but for a model made for one row at a time: requests
  * with several are taken apart, so that its first axis is as free as any other's.
  */
-export function clientSignature({ scheduler, signature }: ServedVersion): Signature {
-  const { sharing, accepts } = scheduler.rules;
-  if (sharing !== 'rows') return accepts;
+export function clientSignature({ scheduler, accepts, signature }: ServedVersion): Signature {
+  if (scheduler.rules.sharing !== 'rows') return accepts;
   const freed = (spec: TensorSpec): TensorSpec => ({ ...spec, shape: ['batch', ...(spec.shape ?? []).slice(1)] });
   return { inputs: accepts.inputs, outputs: signature.outputs.map(freed) };
 }

@@ -83,7 +83,7 @@ export class InferenceRoutes {
         this.#gateway.infer(exchange, model, selector, json, {
           ownBinary: true,
           decode: (version, value, bytes) => {
-            const { accepts } = version.scheduler.rules;
+            const { accepts } = version;
             request =
               json === null
                 ? readRawRequest(raw, accepts)

@@ -38,8 +38,8 @@ export class PlainRoutes {
           LATEST,
           { bytes: exchange.body, nonFinite: false },
           {
-            decode: ({ scheduler }, value, bytes) => {
-              const request = this.#read(value, bytes, scheduler.rules.accepts);
+            decode: ({ accepts }, value, bytes) => {
+              const request = this.#read(value, bytes, accepts);
               oneRow = request.oneRow;
               return { inputs: request.inputs, timeoutMs: null };
             },

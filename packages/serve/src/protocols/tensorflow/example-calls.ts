@@ -41,7 +41,7 @@ function one(gateway: Gateway, call: Call, bytes: Buffer, mostBytes: number, kin
   gateway.run(model, selector, {
     decode(version) {
       signature = signatureNamed(spec.signature, kind);
-      return { inputs: readInput(input, version.scheduler.rules.accepts, mostBytes), timeoutMs: call.remainingMs() };
+      return { inputs: readInput(input, version.accepts, mostBytes), timeoutMs: call.remainingMs() };
     },
     answer(version, outputs) {
       call.reply(
@@ -73,7 +73,7 @@ export function multiInference(gateway: Gateway, call: Call, bytes: Buffer, most
   const { spec, kinds } = checkTasks(tasks);
   gateway.run(spec.model, spec.selector, {
     decode: (version) => ({
-      inputs: readInput(input, version.scheduler.rules.accepts, mostBytes),
+      inputs: readInput(input, version.accepts, mostBytes),
       timeoutMs: call.remainingMs(),
     }),
     answer(version, outputs) {

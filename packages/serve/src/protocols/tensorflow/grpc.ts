@@ -73,8 +73,7 @@ function predict(gateway: Gateway, call: Call, bytes: Buffer, mostBytes: number)
   const { model, selector } = named(spec);
   let signatureName = SIGNATURE_NAME;
   gateway.run(model, selector, {
-    decode({ signature, scheduler }) {
-      const { accepts } = scheduler.rules;
+    decode({ signature, accepts }) {
       signatureName = signatureNamed(spec.signature, 'predict');
       checkFilter(filter, signature);
       checkNames(tensors, accepts);

@@ -75,7 +75,7 @@ export class TensorFlowRoutes {
     let format: 'row' | 'columnar' = 'row';
     return {
       decode: (version, value, bytes) => {
-        const request = readPredictRequest(value, bytes, version.scheduler.rules.accepts);
+        const request = readPredictRequest(value, bytes, version.accepts);
         format = request.format;
         return { inputs: request.inputs, timeoutMs: null };
       },
@@ -92,7 +92,7 @@ export class TensorFlowRoutes {
     return {
       decode: (version, value, bytes) => {
         if (isObject(value)) signatureNamed(value.signature_name, action);
-        const inputs = readExamplesRequest(value, bytes, version.scheduler.rules.accepts, this.#mostBytes);
+        const inputs = readExamplesRequest(value, bytes, version.accepts, this.#mostBytes);
         return { inputs, timeoutMs: null };
       },
       encode: (version, outputs) => ({ contentType: 'application/json', body: write(this.#writer, version, outputs) }),
