@@ -22,6 +22,8 @@ const KEPT = 9;
 const FORGET_AFTER = 1024;
 /** A batch that takes at most this many times as long as one row is as good as one row. */
 const SAME_AS_ONE = 1.1;
+/** So many batches of a size are needed to prefer another size to it. */
+const SURE = 3;
 /** Times are sums of differences of a clock: what differs by less is equal. */
 const EPSILON = 1e-6;
 
@@ -155,6 +157,26 @@ export class CostModel {
     const last = this.#points().at(-1);
     const known = this.rowsWithin(budget);
     return last === undefined || last.cost > budget ? known : Math.max(known, Math.ceil(last.rows * 1.25));
+  }
+
+  /**
+   * How many of `available` rows, which may all go, should: a batch just above a step costs as much as the full step, and one
+   * whose rows cost the same alone makes them wait for each other.
+   * @param slack the part of the best rate (rows per millisecond) that may be given away for a smaller batch
+   */
+  worthwhile(available: number, slack: number): number {
+    const own = this.#sizes.get(sizeOf(available));
+    // What is not known for sure is tried.
+    if (own === undefined || own.costs.count < SURE) return available;
+    const rate = (rows: number): number => rows / this.of(rows);
+    const candidates = [available];
+    for (const { rows, costs } of this.#sizes.values()) {
+      if (rows.most < available && costs.count >= SURE) candidates.push(rows.most);
+    }
+    const enough = Math.max(...candidates.map(rate)) * (1 - slack);
+    // Among equals the largest when there is more to come, the smallest when nobody waits behind it.
+    const good = candidates.filter((rows) => rate(rows) >= enough);
+    return slack === 0 ? Math.max(...good) : Math.min(...good);
   }
 
   /** Milliseconds that no batch of `rows` or more took less than lately; 0 where nothing is known. */

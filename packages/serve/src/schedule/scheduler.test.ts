@@ -128,12 +128,12 @@ describe('scheduler', () => {
     await settle();
     const cancelled = submit([2]);
     submit([3]);
-    await clock.advance(7);
+    await clock.advance(8);
     cancelled.cancel();
     submit([4]);
     expect(runner.batches).toEqual([[0], [1]]);
     await clock.advance(1);
-    // At 18 of 20: its tensors are brought over meanwhile.
+    // At 19 of 20: its tensors are brought over meanwhile.
     expect(runner.batches).toEqual([[0], [1], [3, 4]]);
     await clock.advance(100);
   });

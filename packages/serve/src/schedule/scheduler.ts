@@ -46,6 +46,12 @@ export interface SchedulerOptions {
   readonly observer: SchedulerObserver;
 }
 
+/** The part of the throughput that is given for latency as long as no more than a batch waits. */
+const SLACK = 0.02;
+
+/** Before a deadline, for what is not learned: timers, encoding. Milliseconds. */
+const MARGIN_MS = 2;
+
 /** What goes to a runner as one call. */
 interface Batch {
   readonly group: Group;
@@ -199,6 +205,16 @@ export class Scheduler {
     return Math.max(1, Math.min(maxBatchSize, group.cost.rowsToTry(latencyBudgetMs)));
   }
 
+  /** Rows of the next batch, when `available` of them may go as one. */
+  #worthwhile(group: Group, most: number, available: number): number {
+    const { maxDelayMs, preferredBatchSizes } = this.#options.policy;
+    // Whoever says what batches should be gets those.
+    if (available <= 1 || available === Infinity || maxDelayMs > 0 || preferredBatchSizes.length > 0) return most;
+    const backlog = group.rows > most;
+    const rows = group.cost.worthwhile(available, backlog ? 0 : SLACK);
+    return rows === available ? most : rows;
+  }
+
   /** It would end after its deadline even in the shortest time seen: executing it would help nobody. */
   #isHopeless(job: Job, group: Group, server: Server, now: number): boolean {
     return server.freeAtLeast(now) + shortestTime(this.#situation(now), job, group) > job.deadline;
@@ -218,7 +234,7 @@ export class Scheduler {
     for (;;) {
       if (this.#queue.rows === 0 && this.#retries.length === 0) return;
       const now = clock.now();
-      const server = this.#servers.ready(now);
+      const server = this.#servers.ready(now, this.#queue.rows);
       if (server === null) {
         this.#wake.by(this.#servers.readyAt(now));
         return;
@@ -257,7 +273,7 @@ export class Scheduler {
   #mayGo(group: Group, first: Job, now: number): boolean {
     const { maxDelayMs, maxBatchSize, preferredBatchSizes } = this.#options.policy;
     if (maxDelayMs === 0 || group.key === null) return true;
-    const until = Math.min(first.submittedAt + maxDelayMs, first.deadline - group.cost.of(group.rows));
+    const until = Math.min(first.submittedAt + maxDelayMs, first.deadline - group.cost.of(group.rows) - MARGIN_MS);
     if (group.rows >= (preferredBatchSizes[0] ?? maxBatchSize) || now >= until) return true;
     this.#wake.by(until);
     return false;
@@ -268,7 +284,8 @@ export class Scheduler {
     const { preferredBatchSizes: preferred } = this.#options.policy;
     const startAt = server.freeAt(now);
     const most = this.#most(group);
-    let room = preferred.findLast((size) => size <= Math.min(most, group.rows)) ?? most;
+    const available = Math.min(most, group.rows);
+    let room = preferred.findLast((size) => size <= available) ?? this.#worthwhile(group, most, available);
     // Spares the common case the question for each.
     const surelyDone = server.freeAtLeast(now) + group.cost.atLeast(most);
     let rows = 0;

@@ -15,8 +15,10 @@ export interface Executor {
   run(inputs: Tensors): Promise<Tensors>;
 }
 
-/** Timers are late by up to a millisecond, and 10 MB take about as long. */
-const LEAD_MS = 2;
+/** Timers are late by up to a millisecond; bringing 1 MB over takes a tenth of that. */
+const LEAD_MS = 1.2;
+/** A batch of fewer rows is worth waiting for more. */
+const EARLY_ROWS = 4;
 
 /** A call that a runner has. */
 export interface Given {
@@ -62,6 +64,18 @@ export class Server {
     return Math.max(now, at);
   }
 
+  /** When it began what it executes; Infinity when it is idle. */
+  get busySince(): number {
+    return Math.max(this.#lastEndAt, this.#given[0]?.at ?? Infinity);
+  }
+
+  /** Rows it has. */
+  get rows(): number {
+    let rows = 0;
+    for (const given of this.#given) rows += given.rows;
+    return rows;
+  }
+
   give(group: Group, rows: number, now: number): Given {
     const given = { server: this, rows, group, at: now };
     this.#given.push(given);
@@ -101,16 +115,24 @@ export class Servers {
     return false;
   }
 
-  /** The one that gets a call now: an idle one, or the one that will be free first, if that is soon. */
-  ready(now: number): Server | null {
+  /**
+   * The one that gets a call now: an idle one, or the one that will be free first, if that is soon and `waiting` rows are not
+   * few beside those it has: a few that follow a short call had better wait for others, and go when it ends.
+   */
+  ready(now: number, waiting: number): Server | null {
     const server = this.#first(now);
-    return server !== null && server.freeAt(now) - now <= LEAD_MS ? server : null;
+    if (server === null || server.idle) return server;
+    const freeAt = server.freeAt(now);
+    if (freeAt - now > LEAD_MS) return null;
+    if (freeAt - server.busySince > LEAD_MS) return server;
+    return waiting >= EARLY_ROWS && waiting * 4 >= server.rows ? server : null;
   }
 
-  /** When there will be one that is ready; Infinity when that shows only by an answer. */
+  /** When to look for one again; Infinity when that shows by an answer or a further request. */
   readyAt(now: number): number {
     const server = this.#first(now);
-    return server === null ? Infinity : server.freeAt(now) - LEAD_MS;
+    const at = server === null ? Infinity : server.freeAt(now) - LEAD_MS;
+    return at > now ? at : Infinity;
   }
 
   #first(now: number): Server | null {
