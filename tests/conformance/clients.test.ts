@@ -1,7 +1,6 @@
 /**
- * Real clients from PyPI against our server: NVIDIA's own (tritonclient, over HTTP and gRPC), and grpcio with stubs of
- * TensorFlow Serving. Needs a Python that has it: named by
- * SLIPWAY_CONFORMANCE_PYTHON, or made by `python3 -m venv .venv && .venv/bin/pip install -r tests/conformance/requirements.txt`.
+ * Real clients from PyPI against our server: grpcio with stubs of TensorFlow Serving (NVIDIA's are in triton.test.ts). Needs a
+ * Python that has them: named by SLIPWAY_CONFORMANCE_PYTHON, or made by `python3 -m venv .venv && .venv/bin/pip install -r tests/conformance/requirements.txt`.
  */
 import { createLogger } from '@slipway/core';
 import { type RunningServer, startServer } from '@slipway/serve';
@@ -19,13 +18,6 @@ const PYTHON = process.env.SLIPWAY_CONFORMANCE_PYTHON ?? path.join(ROOT, '.venv'
 const there = existsSync(PYTHON);
 
 const CLIENTS = [
-  { title: 'tritonclient over HTTP', script: 'triton_client.py', last: 'ok   error for deadline', grpc: false },
-  {
-    title: 'tritonclient over gRPC',
-    script: 'triton_grpc_client.py',
-    last: 'ok   error for a call that is not offered',
-    grpc: true,
-  },
   {
     title: 'a TensorFlow Serving client over gRPC',
     script: 'tensorflow_grpc_client.py',

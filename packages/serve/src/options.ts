@@ -75,6 +75,8 @@ export interface ServeOptions {
   readonly allowClientShm?: boolean;
   /** Clients may change what is logged and traced. Default false. */
   readonly allowClientSettings?: boolean;
+  /** Where traces go that clients ask for. Default: nowhere, and then none can be asked for. */
+  readonly traceFile?: string | null;
   readonly logger: Logger;
   readonly clock?: Clock;
 }
@@ -139,6 +141,7 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     drainTimeoutMs: options.drainTimeoutMs ?? 25_000,
     allowClientShm: options.allowClientShm ?? false,
     allowClientSettings: options.allowClientSettings ?? false,
+    traceFile: options.traceFile ?? null,
     logger: options.logger,
     clock: options.clock ?? systemClock,
   });

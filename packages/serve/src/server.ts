@@ -43,6 +43,7 @@ import { adminRouter } from './telemetry/admin.ts';
 import { metricsRegistry } from './telemetry/metrics.ts';
 import { FrontStats, UnroutedStats } from './telemetry/stats.ts';
 import { serverStatus } from './telemetry/status.ts';
+import { Tracer } from './telemetry/tracer.ts';
 
 export interface Address {
   readonly host: string;
@@ -81,9 +82,15 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const onDefect = (error: SlipwayError, request: { readonly id: string }): void => {
     logger.error({ event: 'request.defect', request_id: request.id, err: error.cause ?? error }, error.message);
   };
+  const tracer = new Tracer({
+    path: settings.traceFile,
+    clock,
+    onError: (error) => logger.error({ event: 'trace.failed', err: error }, 'traces cannot be written'),
+  });
   const gateway = new Gateway({
     models: catalog,
     control,
+    tracer,
     clock,
     timeoutMs: settings.requestTimeoutMs,
     onDefect,
@@ -216,6 +223,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     await gateway.close();
     await transforms.close();
     inference.memory.close();
+    await tracer.close();
     await adminListener.close(0);
     registry.clear();
     logger.info({ event: 'server.closed' }, 'closed');

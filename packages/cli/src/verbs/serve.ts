@@ -75,6 +75,7 @@ export const serve: Verb = defineVerb({
     requestTimeout: duration('How long a request may take. Default 30s.'),
     drainTimeout: duration('How long to wait for requests under way when stopping. Default 25s.'),
     allowClientShm: flag('Let clients on this machine pass tensors in shared memory, as Triton does with its option.'),
+    traceFile: text('file', 'Write traces here, of the requests that clients ask to be traced.'),
     allowClientSettings: flag('Let clients change what the server logs and traces.'),
     logLevel: choice(LOG_LEVELS, 'Default: info, and warn on a terminal. Logs are JSON lines on stderr.'),
     store: shared.store,
@@ -111,6 +112,7 @@ export const serve: Verb = defineVerb({
         batchingParametersFile:
           given.batchingParametersFile === undefined ? undefined : at(given.batchingParametersFile),
         threads: given.threads,
+        traceFile: given.traceFile === undefined ? undefined : path.resolve(context.cwd, given.traceFile),
         runners: given.runners,
         maxBodyBytes: given.maxBodyBytes,
         requestTimeoutMs: given.requestTimeout,

@@ -24,6 +24,7 @@ import type { Intake } from '../schedule/intake.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
 import { mergeTerms, readPriority, type Terms } from '../schedule/terms.ts';
 import type { Outcome, VersionStats } from '../telemetry/stats.ts';
+import type { Tracer } from '../telemetry/tracer.ts';
 
 /** Which version of a model a request asks for. */
 export type Selector =
@@ -120,6 +121,7 @@ export class Gateway {
   readonly control: ModelControl;
   readonly #json = new JsonReader();
   readonly #bodies = new BodyReader();
+  readonly tracer: Tracer;
   readonly #clock: Clock;
   /** Milliseconds a request may take; a client can ask for less, not for more. */
   readonly #timeoutMs: number;
@@ -130,6 +132,7 @@ export class Gateway {
   constructor(options: {
     models: Models;
     control: ModelControl;
+    tracer: Tracer;
     clock: Clock;
     timeoutMs: number;
     onDefect: (error: SlipwayError, exchange: { readonly id: string }) => void;
@@ -137,6 +140,7 @@ export class Gateway {
   }) {
     this.models = options.models;
     this.control = options.control;
+    this.tracer = options.tracer;
     this.#clock = options.clock;
     this.#timeoutMs = options.timeoutMs;
     this.#onDefect = options.onDefect;
@@ -254,6 +258,17 @@ export class Gateway {
           const ended = this.#clock.now();
           version.stats.executed(inputMs, times, ended - computed);
           version.stats.finished('ok', (ended - started) / 1000, this.#clock.wall());
+          if (!this.tracer.on) return;
+          const queuedAt = started + inputMs;
+          this.tracer.observe({
+            model: version.model,
+            version: version.version,
+            startedAt: started,
+            queuedAt,
+            computeAt: queuedAt + times.queueMs,
+            computedAt: computed,
+            answeredAt: ended,
+          });
         } catch (thrown) {
           this.#failed(version, started, inquiry, thrown);
         }

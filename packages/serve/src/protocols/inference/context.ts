@@ -1,8 +1,10 @@
 /** What both transports of the Open Inference Protocol answer from: one of each per server. */
 import type { Logger } from '@slipway/core';
+import type { Tracer } from '../../telemetry/tracer.ts';
 import type { Gateway } from '../gateway.ts';
 import { type ServerIdentity } from './describe.ts';
 import { LogSettings } from './log-settings.ts';
+import { TraceApi } from './trace-settings.ts';
 import { SharedMemory } from './shared-memory.ts';
 
 export interface InferenceContext {
@@ -10,6 +12,7 @@ export interface InferenceContext {
   readonly server: ServerIdentity;
   readonly memory: SharedMemory;
   readonly log: LogSettings;
+  readonly trace: TraceApi;
 }
 
 export interface InferenceOptions {
@@ -35,14 +38,15 @@ export function inferenceContext({
   const memory = new SharedMemory({ allowed: allowClientShm, maxBytes: maxBodyBytes });
   return {
     gateway,
-    server: { name: 'slipway', version, extensions: extensions(memory) },
+    server: { name: 'slipway', version, extensions: extensions(memory, gateway.tracer) },
     memory,
     log: new LogSettings(logger, allowClientSettings),
+    trace: new TraceApi(gateway, allowClientSettings),
   };
 }
 
 /** Names of Triton's extensions; exactly those that are on. */
-function extensions(memory: SharedMemory): readonly string[] {
+function extensions(memory: SharedMemory, tracer: Tracer): readonly string[] {
   return [
     'binary_tensor_data',
     'classification',
@@ -53,5 +57,6 @@ function extensions(memory: SharedMemory): readonly string[] {
     'schedule_policy',
     'statistics',
     ...(memory.allowed ? ['system_shared_memory'] : []),
+    ...(tracer.path === '' ? [] : ['trace']),
   ];
 }

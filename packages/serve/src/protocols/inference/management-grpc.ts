@@ -3,6 +3,7 @@ import { asSlipwayError, fail } from '@slipway/core';
 import type { Method } from '../../grpc/method.ts';
 import { ProtoReader } from '../../grpc/reader.ts';
 import { ProtoWriter } from '../../grpc/writer.ts';
+import type { TraceChanges } from '../../telemetry/tracer.ts';
 import type { InferenceContext } from './context.ts';
 import { indexOf, readTarget } from './describe.ts';
 import { noCuda } from './management.ts';
@@ -19,10 +20,12 @@ const REGIONS: Schema = {
   regions: [1, 'map', { name: [1, 'string'], key: [2, 'string'], offset: [3, 'int'], byte_size: [4, 'int'] }],
 };
 
+const TRACE: Schema = { settings: [1, 'map', { value: [1, 'strings'] }] };
+
 type Value = boolean | number | string | Buffer;
 
 export function managementMethods(context: InferenceContext): Readonly<Record<string, Method>> {
-  const { gateway, memory, log } = context;
+  const { gateway, memory, log, trace } = context;
   return {
     ModelConfig: unary((reader) => {
       const { model, selector } = readTarget(reader);
@@ -64,6 +67,15 @@ export function managementMethods(context: InferenceContext): Readonly<Record<st
       throw noCuda();
     }),
     CudaSharedMemoryUnregister: unary(() => undefined),
+    TraceSetting: unary((reader) => {
+      const { model, changes } = readTraceRequest(reader);
+      const document = changes.size === 0 ? trace.document(model) : trace.update(model, changes);
+      const settings = Object.entries(document).map(([key, value]) => [
+        key,
+        { value: typeof value === 'string' ? [value] : value },
+      ]);
+      return writeMessage(TRACE, { settings: Object.fromEntries(settings) as object });
+    }),
     LogSettings: unary((reader) => {
       const settings = readLogSettings(reader);
       const document = settings.size === 0 ? log.document : log.update(settings);
@@ -136,6 +148,32 @@ function repositoryValue(reader: ProtoReader): Value | null {
   if (reader.field === 2) return reader.int64();
   if (reader.field === 3) return reader.string();
   return reader.field === 4 ? reader.bytes() : null;
+}
+
+/** TraceSettingRequest; a setting without values takes it back. */
+function readTraceRequest(reader: ProtoReader): { model: string | null; changes: TraceChanges } {
+  let model = '';
+  const changes = new Map<string, readonly string[] | null>();
+  while (reader.next()) {
+    if (reader.field === 1) {
+      const entry = reader.message();
+      let key = '';
+      const values: string[] = [];
+      while (entry.next()) {
+        if (entry.field === 1) key = entry.string();
+        else if (entry.field === 2) {
+          const setting = entry.message();
+          while (setting.next()) {
+            if (setting.field === 1) values.push(setting.string());
+            else setting.skip();
+          }
+        } else entry.skip();
+      }
+      changes.set(key, values.length === 0 ? null : values);
+    } else if (reader.field === 2) model = reader.string();
+    else reader.skip();
+  }
+  return { model: model === '' ? null : model, changes };
 }
 
 function readLogSettings(reader: ProtoReader): ReadonlyMap<string, boolean | number | string> {

@@ -12,6 +12,7 @@ import { modelConfig } from './model-config.ts';
 import { jsonParameters } from './parameters.ts';
 import { loadRequest } from './repository.ts';
 import { statisticsOf } from './statistics.ts';
+import { traceChanges } from './trace-settings.ts';
 
 type Handler = (exchange: Exchange) => unknown;
 
@@ -32,6 +33,8 @@ export class ManagementRoutes {
         return this.#systemMemory(rest);
       case 'cudasharedmemory':
         return this.#cudaMemory(rest);
+      case 'trace':
+        return rest.length === 1 && rest[0] === 'setting' ? this.traceSettings(null) : null;
       case 'logging':
         return rest.length === 0 ? this.#logging() : null;
       default:
@@ -48,6 +51,20 @@ export class ManagementRoutes {
   configuration(model: string, selector: Selector): Endpoint {
     const { models } = this.#context.gateway;
     return this.#endpoint('/v2/models/{model}/config', 'GET', () => modelConfig(models.find(model, selector)));
+  }
+
+  /** @param model null: what holds for all */
+  traceSettings(model: string | null): Endpoint {
+    const { trace } = this.#context;
+    return {
+      route: model === null ? '/v2/trace/setting' : '/v2/models/{model}/trace/setting',
+      methods: ['GET', 'POST'],
+      handle: (exchange) => {
+        const document =
+          exchange.method === 'POST' ? trace.update(model, traceChanges(this.#body(exchange))) : trace.document(model);
+        exchange.reply(200, 'application/json', JSON.stringify(document));
+      },
+    };
   }
 
   /** `[R/]index`, `[R/]models/M/load`, `[R/]models/M/unload`: there is one repository, whatever it is called. */

@@ -6,6 +6,7 @@
  */
 import { fail, OIP_DATATYPE, type TensorSpec } from '@slipway/core';
 import type { Endpoint } from '../../http/exchange.ts';
+import { compressing } from '../../http/compress.ts';
 import { JsonWriter } from '../../json/writer.ts';
 import { type Gateway, LATEST, type Selector, type ServedVersion } from '../gateway.ts';
 import { pathSegments, versionOf } from '../path.ts';
@@ -49,6 +50,9 @@ export class InferenceRoutes {
       selector = { kind: 'version', version: version ?? -1 };
       tail.splice(0, 2);
     }
+    if (tail.length === 2 && tail[0] === 'trace' && tail[1] === 'setting' && selector === LATEST) {
+      return this.#management.traceSettings(model);
+    }
     if (tail.length > 1) return null;
     switch (tail[0]) {
       case undefined:
@@ -80,7 +84,7 @@ export class InferenceRoutes {
         const split = jsonLength(body, exchange.header('inference-header-content-length'));
         const raw = body.subarray(split);
         const json = split === 0 && body.length > 0 ? null : { bytes: body.subarray(0, split), nonFinite: false };
-        this.#gateway.infer(exchange, model, selector, json, {
+        this.#gateway.infer(compressing(exchange), model, selector, json, {
           ownBinary: true,
           decode: (version, value, bytes) => {
             const { accepts } = version;
