@@ -43,7 +43,7 @@ describe.skipIf(!there)(
         grpcPort: 0,
         adminPort: 0,
         threads: 1,
-        logger: createLogger('silent'),
+        logger: createLogger('info', { write: () => undefined }),
       });
       await server.ready;
     });

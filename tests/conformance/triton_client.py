@@ -174,13 +174,15 @@ def repository(client, tensor, rows, model_file):
     client.unload_model("one")
     check("unloaded", not client.is_model_ready("one"))
     index = {each["name"]: each for each in client.get_model_repository_index()}
-    check("an unloaded model is in the index", index["one"]["state"] == "UNAVAILABLE")
+    check("an unloaded model is in the index", index["one"]["state"] in ("UNAVAILABLE", "UNLOADING"))
     client.load_model("one")
     check("loaded again", client.is_model_ready("one"))
     with open(model_file, "rb") as file:
         content = file.read()
     client.load_model("one", files={"file:1/model.onnx": content})
     check("loaded from files", np.array_equal(client.infer("one", [tensor]).as_numpy("y"), rows * 3, equal_nan=True))
+    # The files stay until the model is unloaded.
+    client.unload_model("one")
     client.load_model("one", config=json.dumps({"max_batch_size": 16}))
     check("loaded with a configuration", client.get_model_config("one")["max_batch_size"] == 16)
     check("from its own files again", np.array_equal(client.infer("one", [tensor]).as_numpy("y"), rows * 2, equal_nan=True))

@@ -70,8 +70,12 @@ def main(_, address, model_file):
     brain.set_data_from_numpy(np.array([[1.0], [1.01]], dtype=ml_dtypes.bfloat16))
     check("bfloat16", client.infer("one", [brain]).as_numpy("y").tolist() == [[2.0], [2.015625]])
 
-    large = np.arange(4_000_000, dtype=np.float32).reshape(-1, 1)
-    check("16 MB", np.array_equal(client.infer("one", [filled("x", large, "FP32")]).as_numpy("y"), large * 2))
+    many = np.arange(10_000, dtype=np.float32).reshape(-1, 1)
+    check("10,000 rows", np.array_equal(client.infer("one", [filled("x", many, "FP32")]).as_numpy("y"), many * 2))
+    large = np.array([["x" * 8_000_000, "y" * 8_000_000]], dtype=object)
+    one_row = filled("in2", np.array([[1, 2]], dtype=np.int64), "INT64")
+    back = client.infer("pair", [filled("in", large, "BYTES"), one_row]).as_numpy("out")
+    check("16 MB", [len(value) for value in back.flatten()] == [8_000_000, 8_000_000])
 
     text = np.array([["a", "é✓"], ["", "long " * 1000]], dtype=object)
     numbers = np.array([[2**62, -1], [0, -(2**63)]], dtype=np.int64)
@@ -196,6 +200,8 @@ def repository(client, tensor, rows, model_file):
         content = file.read()
     client.load_model("one", files={"file:1/model.onnx": content})
     check("loaded from files", np.array_equal(client.infer("one", [tensor]).as_numpy("y"), rows * 3, equal_nan=True))
+    # The files stay until the model is unloaded.
+    client.unload_model("one")
     client.load_model("one", config=json.dumps({"max_batch_size": 16}))
     check("loaded with a configuration", client.get_model_config("one").config.max_batch_size == 16)
     client.load_model("one")

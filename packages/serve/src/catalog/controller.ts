@@ -108,7 +108,10 @@ export class Controller implements ModelControl {
     catalog.unload(name);
     const override = this.#overrides.get(name);
     this.#overrides.delete(name);
-    if (override !== undefined) void catalog.settled(name).then(() => this.#discard(override));
+    if (override === undefined) return;
+    // At once, so that a load that follows does not find the files that are going; they go when nothing uses them any more.
+    catalog.removeSource(override.watch);
+    void catalog.settled(name).then(() => this.#discard(override));
   }
 
   async replaceAll(models: readonly ModelEntry[]): Promise<void> {

@@ -13,6 +13,7 @@ export interface InferenceContext {
   readonly memory: SharedMemory;
   readonly log: LogSettings;
   readonly trace: TraceApi;
+  readonly logger: Logger;
 }
 
 export interface InferenceOptions {
@@ -42,6 +43,7 @@ export function inferenceContext({
     memory,
     log: new LogSettings(logger, allowClientSettings),
     trace: new TraceApi(gateway, allowClientSettings),
+    logger,
   };
 }
 

@@ -65,6 +65,10 @@ export function readTarget(reader: ProtoReader): { model: string; selector: Sele
 export const selectorOf = (version: string): Selector =>
   version === '' ? LATEST : { kind: 'version', version: versionOf(version) ?? -1 };
 
+/** Requests are rows, which others may share a call with: then Triton's documents leave the batch axis out. */
+export const isBatched = ({ scheduler, settings }: ServedVersion): boolean =>
+  scheduler.rules.sharing !== 'single' && settings.batching?.whole !== true;
+
 /**
  * What clients send and get, which is what the model takes and gives, but for a model made for one row at a time: requests
  * with several are taken apart, so that its first axis is as free as any other's.

@@ -36,8 +36,15 @@ describe('log settings', () => {
     expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(['yes', 'also']);
   });
 
+  it('switch on what is graver, too', () => {
+    const logger = createLogger('silent');
+    const document = new LogSettings(logger, true).update(set({ log_verbose_level: 1 }));
+    expect(document).toEqual({ ...all, log_verbose_level: 1 });
+  });
+
   it.each([
     [{ log_warning: false }, 'log_info without log_warning is not possible'],
+    [{ log_error: false, log_info: true }, 'log_info without log_error is not possible'],
     [{ log_info: false, log_verbose_level: 1 }, 'log_verbose_level without log_info is not possible'],
     [{ log_verbose_level: -1 }, 'must be a whole number'],
     [{ log_verbose_level: '1' }, 'log_verbose_level must be a number'],

@@ -62,7 +62,8 @@ export class LogSettings {
     if (!Number.isSafeInteger(verbose) || verbose < 0) throw malformed('log_verbose_level must be a whole number');
     const first = KINDS.findIndex((kind) => wanted.get(kind) !== false && wanted.get(kind) !== 0);
     const at = first === -1 ? KINDS.length : first;
-    const missing = KINDS.slice(at).find((kind) => wanted.get(kind) === false);
+    // What was not spoken of comes with what was switched on.
+    const missing = KINDS.slice(at).find((kind) => settings.has(kind) && wanted.get(kind) === false);
     if (missing !== undefined) {
       throw malformed(`${KINDS[at] ?? ''} without ${missing} is not possible: what is logged includes what is graver`);
     }

@@ -9,7 +9,7 @@ import { indexOf, readTarget } from './describe.ts';
 import { noCuda } from './management.ts';
 import { type Schema, writeMessage } from './message.ts';
 import { CONFIG_RESPONSE, modelConfig } from './model-config.ts';
-import { loadRequest } from './repository.ts';
+import { loadModel } from './repository.ts';
 import { STATISTICS, statisticsOf } from './statistics.ts';
 
 const INDEX: Schema = {
@@ -25,7 +25,7 @@ const TRACE: Schema = { settings: [1, 'map', { value: [1, 'strings'] }] };
 type Value = boolean | number | string | Buffer;
 
 export function managementMethods(context: InferenceContext): Readonly<Record<string, Method>> {
-  const { gateway, memory, log, trace } = context;
+  const { gateway, memory, log, trace, logger } = context;
   return {
     ModelConfig: unary((reader) => {
       const { model, selector } = readTarget(reader);
@@ -45,7 +45,7 @@ export function managementMethods(context: InferenceContext): Readonly<Record<st
     }),
     RepositoryModelLoad: unary(async (reader) => {
       const { model, parameters } = readRepositoryRequest(reader);
-      await gateway.control.load(model, loadRequest(parameters));
+      await loadModel(gateway.control, logger, model, parameters);
     }),
     RepositoryModelUnload: unary((reader) => gateway.control.unload(readRepositoryRequest(reader).model)),
     SystemSharedMemoryStatus: unary((reader) => {

@@ -10,7 +10,7 @@ import type { InferenceContext } from './context.ts';
 import { indexOf } from './describe.ts';
 import { modelConfig } from './model-config.ts';
 import { jsonParameters } from './parameters.ts';
-import { loadRequest } from './repository.ts';
+import { loadModel } from './repository.ts';
 import { statisticsOf } from './statistics.ts';
 import { traceChanges } from './trace-settings.ts';
 
@@ -69,7 +69,7 @@ export class ManagementRoutes {
 
   /** `[R/]index`, `[R/]models/M/load`, `[R/]models/M/unload`: there is one repository, whatever it is called. */
   #repository(rest: readonly string[]): Endpoint | null {
-    const { gateway } = this.#context;
+    const { gateway, logger } = this.#context;
     if (rest.at(-1) === 'index' && rest.length <= 2) {
       return this.#endpoint('/v2/repository/index', 'POST', (exchange) =>
         indexOf(gateway.control, this.#body(exchange).ready === true),
@@ -80,7 +80,7 @@ export class ManagementRoutes {
     if (verb === 'load') {
       return this.#endpoint('/v2/repository/models/{model}/load', 'POST', async (exchange) => {
         const { parameters } = this.#body(exchange);
-        await gateway.control.load(model, loadRequest(jsonParameters(parameters, 'the request')));
+        await loadModel(gateway.control, logger, model, jsonParameters(parameters, 'the request'));
       });
     }
     if (verb !== 'unload') return null;

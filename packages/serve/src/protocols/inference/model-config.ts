@@ -11,7 +11,7 @@ import type { QueuePolicy, SchedulePolicy } from '../../schedule/policy.ts';
 import { policyOf } from '../../catalog/policy.ts';
 import type { VersionPolicy } from '../../catalog/settings.ts';
 import type { ServedVersion } from '../gateway.ts';
-import { BACKEND, clientSignature, PLATFORM } from './describe.ts';
+import { BACKEND, clientSignature, isBatched, PLATFORM } from './describe.ts';
 import type { Schema } from './message.ts';
 
 export type ModelConfig = Readonly<Record<string, unknown>>;
@@ -80,7 +80,7 @@ export const CONFIG_RESPONSE: Schema = { config: [1, 'message', CONFIG] };
 
 export function modelConfig(served: ServedVersion): ModelConfig {
   const { model, settings, classes } = served;
-  const batched = served.scheduler.rules.sharing !== 'single';
+  const batched = isBatched(served);
   const { inputs, outputs } = clientSignature(served);
   const policy = policyOf(settings);
   const tensors = (specs: readonly TensorSpec[], extra: object): unknown[] =>

@@ -5,6 +5,7 @@
 import type { Tensor, Tensors } from '@slipway/core';
 import type { ServedVersion } from '../gateway.ts';
 import { encodeBinary } from './binary.ts';
+import { isBatched } from './describe.ts';
 import { classify } from './classification.ts';
 import type { RequestedOutput } from './parameters.ts';
 import type { SharedMemory } from './shared-memory.ts';
@@ -27,7 +28,7 @@ export function answerOutputs(
 ): readonly Answered[] {
   return requested.map(({ name, binary, classes, memory: part }) => {
     const whole = outputs[name] as Tensor;
-    const batched = version.scheduler.rules.sharing !== 'single';
+    const batched = isBatched(version);
     const tensor = classes === 0 ? whole : classify(whole, classes, { batched, classes: version.classes, name });
     if (part === null) return { name, tensor, bytes: binary ? encodeBinary(tensor) : null, inMemory: false };
     memory.write(part, encodeBinary(tensor), `output "${name}"`);
