@@ -75,6 +75,11 @@ export interface Lineage {
   readonly steps: readonly LineageStep[];
   /** Tool name → version: slipway, onnxruntime. */
   readonly tools: Readonly<Record<string, string>>;
+  /**
+   * Instruction sets of the processor that decide which kernels the engine takes, sorted: ranges, golden samples and what the
+   * engine optimized come from those kernels. Releases of before may lack it.
+   */
+  readonly cpuFlags?: readonly string[] | undefined;
 }
 
 export interface Manifest {
@@ -141,6 +146,7 @@ export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
       }),
     ),
     tools: z.record(z.string(), z.string()),
+    cpuFlags: z.array(z.string().max(64)).max(256).optional(),
   }),
 });
 

@@ -16,6 +16,7 @@ export const releases: Verb = defineVerb({
   examples: [
     { command: 'slipway releases', description: 'all of them' },
     { command: "slipway releases digits --json | jq -r '.releases[-1].digest'", description: 'digest of the newest' },
+    { command: "slipway releases digits --json | jq '.releases[-1].lineage'", description: 'how it came to be' },
   ],
   async run(context, given) {
     const store = await openStore(await storeDirectory(context, given));
@@ -62,6 +63,7 @@ function summary(release: Release): Record<string, unknown> {
     bytes: size,
     createdAt,
     passes: passes(release),
+    lineage: release.manifest.lineage,
   };
 }
 

@@ -1,10 +1,12 @@
 import path from 'node:path';
-import { prune } from '@slipway/core';
+import { openStore, prune } from '@slipway/core';
 import { buildModel, readModelFile, writeModelFile } from '@slipway/onnx';
+import { hostFacts } from '@slipway/runtime';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { build } from '../pipeline/build.ts';
 import { makeProject, type Project } from '../testing/projects.ts';
 import { type Difference, diffModels } from './diff.ts';
+import { compareLineage } from './lineage.ts';
 import { withWeight } from '../validate/testing/corrupt.ts';
 import { textWidth } from '../report/text.ts';
 import { renderDifference } from './text.ts';
@@ -43,6 +45,16 @@ describe('comparing releases', () => {
     ]);
     expect(difference.after.measured!.candidate).toBe('recipe');
     expect(text(difference)).toContain('lineage     + step 2  prune.magnitude { ratio: 0.5, rule: "ratio" }');
+  });
+
+  it('says that the processor was another, where only that is different', async () => {
+    const store = await openStore(path.join(project.directory, '.slipway/store'));
+    const { lineage } = (await store.resolve('tiny:1')).manifest;
+    const { cpuFlags } = hostFacts();
+    expect(lineage.cpuFlags).toEqual(cpuFlags);
+    expect(compareLineage(lineage, { ...lineage, cpuFlags: ['asimd', 'i8mm'] })).toEqual([
+      { name: 'processor', before: cpuFlags.join(' '), after: 'asimd i8mm' },
+    ]);
   });
 
   it('runs both on real rows, and says how far they are apart', async () => {

@@ -1,4 +1,4 @@
-/** How two releases came to be, where that is different: sources, data, steps and tools. */
+/** How two releases came to be, where that is different: sources, data, steps, tools and processors. */
 import type { Lineage, LineageStep } from '@slipway/core';
 import type { Change } from '@slipway/onnx';
 import { isDeepStrictEqual } from 'node:util';
@@ -12,6 +12,7 @@ export function compareLineage(before: Lineage, after: Lineage): Change<string>[
         digest === undefined ? [] : [[`${name} data`, digest] as const],
       ),
       ...Object.entries(lineage.tools).map(([tool, version]) => [tool, version] as const),
+      ...(lineage.cpuFlags === undefined ? [] : [['processor', lineage.cpuFlags.join(' ')] as const]),
     ]);
   const [first, second] = [facts(before), facts(after)];
   const changed = [...new Set([...first.keys(), ...second.keys()])]

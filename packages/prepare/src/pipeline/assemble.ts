@@ -12,6 +12,7 @@ import {
   type ManifestFile,
   writeManifest,
 } from '@slipway/core';
+import { hostFacts } from '@slipway/runtime';
 import type { Imported } from '../import/import.ts';
 import type { Made } from './candidate.ts';
 import type { BuildContext } from './context.ts';
@@ -78,5 +79,6 @@ function lineageOf(made: Made, imported: Imported, data: BuildData, source: stri
     recipe: digestOfJson(made.passes),
     steps: made.steps,
     tools,
+    cpuFlags: hostFacts().cpuFlags,
   };
 }
