@@ -138,6 +138,11 @@ describe('what a wrong config is told', () => {
     ],
     ['a metric without what it needs', { ...base, data: { metric: { metric: 'top-k' } } }, 'data.metric.k: is missing'],
     [
+      'the name of a metric that needs more',
+      { ...base, data: { metric: 'top-k' } },
+      `data.metric: "top-k" needs to know k: { metric: 'top-k', k: 5 }`,
+    ],
+    [
       'the same metric twice',
       { ...base, data: { metric: ['f1', { metric: 'f1', average: 'macro' }] } },
       'data.metric: "f1-macro" is there twice; give one a `name`',

@@ -48,7 +48,8 @@ function describeIssue(issue: Issue, root: unknown, schema: JsonSchema): string 
     case 'invalid_union':
       return describeUnion(issue, root, schema) ?? problem(notOneOf(value, discriminators(issue.path, schema)));
     case 'invalid_value':
-      return problem(notOneOf(value, issue.values.map(String)));
+      // The schema's own words, where it has some.
+      return problem(issue.message.startsWith('Invalid ') ? notOneOf(value, issue.values.map(String)) : issue.message);
     case 'invalid_type':
       return problem(notOf([issue.expected], value));
     case 'too_small': {

@@ -155,7 +155,17 @@ const SHORT = metricSchema.options
   .map(({ shape }) => shape.metric.value)
   .filter((kind) => kind !== 'top-k' && kind !== 'map' && kind !== 'custom');
 
-const metricEntry = z.union([z.enum(SHORT), metricSchema]);
+/** Kinds whose name says too little, and what to write instead. */
+const LONG: ReadonlyMap<unknown, string> = new Map([
+  ['top-k', "needs to know k: { metric: 'top-k', k: 5 }"],
+  ['map', "needs to know where boxes, scores and classes are: { metric: 'map', … }"],
+  ['custom', "needs a function: custom('name', './metric.ts')"],
+]);
+
+const shortName = z.enum(SHORT, {
+  error: ({ input }) => (LONG.has(input) ? `"${String(input)}" ${LONG.get(input) ?? ''}` : undefined),
+});
+const metricEntry = z.union([shortName, metricSchema]);
 const specOf = (entry: z.infer<typeof metricEntry>): MetricSpec =>
   typeof entry === 'string' ? metricSchema.parse({ metric: entry }) : entry;
 
