@@ -43,7 +43,6 @@ export {
   isRagged,
   mapColumn,
   pickFrom,
-  type Ragged,
 } from './data/column.ts';
 export { createDataset, type Dataset, findOverlap, fixedBatch, pickRows, rowsLike, rowsOf } from './data/dataset.ts';
 export { loadDataset } from './data/load.ts';

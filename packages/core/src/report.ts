@@ -287,4 +287,6 @@ export interface Report {
   readonly search: SearchReport | null;
   readonly lineage: Lineage | null;
   readonly rows: { readonly calibration: number; readonly evaluation: number };
+  /** What is odd about the evaluation rows, a sentence each; reports of before may lack it. */
+  readonly oddities?: readonly string[] | undefined;
 }

@@ -45,6 +45,19 @@ const source = contender({ name: 'source', ratio: 1, bytes: 100 });
 const named = (contender: Contender | null): string | null => contender?.report.name ?? null;
 
 describe('choose', () => {
+  it('takes a thousandth of the size for no difference', () => {
+    const large = contender({ name: 'source', ratio: 1, bytes: 1_000_000 });
+    const hardly = contender({ name: 'hardly', ratio: 1, bytes: 999_001 });
+    const smaller = contender({ name: 'smaller', ratio: 1, bytes: 999_000 });
+    const field = { source: large, winner: large, passed: [large, hardly] };
+    expect(named(choose('size', field.passed, 0))).toBe('source');
+    expect(judge('size', large, field, 0).reason).toBe('no pass made it smaller by a thousandth or more');
+    expect(judge('size', hardly, field, 0).reason).toBe(
+      'passed; 999 bytes smaller than source is less than a thousandth of it',
+    );
+    expect(named(choose('size', [large, hardly, smaller], 0))).toBe('smaller');
+  });
+
   it('keeps the source when nothing is measurably faster', () => {
     const close = contender({ name: 'close', ratio: 0.98, bytes: 50 });
     expect(named(choose('latency', [source, close], 0))).toBe('source');

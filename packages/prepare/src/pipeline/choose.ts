@@ -2,7 +2,8 @@
  * Which candidate wins, and the sentence that says why.
  *
  * The source is a candidate like any other, with one privilege: a candidate must be measurably better than it, or the
- * source stays. Nobody should run a changed model for a difference that is noise. Size is exact and needs no evidence.
+ * source stays. Nobody should run a changed model for a difference that is noise. Size is exact and needs no evidence,
+ * but a thousandth of it is nothing to run another model for.
  */
 import {
   type CandidateReport,
@@ -49,7 +50,7 @@ export function compare(
   if (objective === 'size') {
     const [a, b] = [first.report.size, second.report.size];
     if (a === null || b === null) return 'same';
-    const larger = a.bytes - b.bytes || a.compressedBytes - b.compressedBytes;
+    const larger = noticeable(a.bytes, b.bytes) || noticeable(a.compressedBytes, b.compressedBytes);
     return larger < 0 ? 'better' : larger > 0 ? 'worse' : 'same';
   }
   if (objective === 'latency') {
@@ -62,6 +63,12 @@ export function compare(
   const known = second.report.name === SOURCE_CANDIDATE ? primaryOf(first.report)?.versusSource : null;
   return (known ?? difference(metric, kept, second.primary.kept, seed))?.verdict ?? 'same';
 }
+
+/** The share of a size below which nobody notices a difference: a name that is shorter makes a file smaller too. */
+const NOTICEABLE = 0.001;
+
+/** `a − b` where that is noticeable, otherwise 0. */
+const noticeable = (a: number, b: number): number => (Math.abs(a - b) < NOTICEABLE * Math.max(a, b) ? 0 : a - b);
 
 /** What a difference means where a small value is wanted. */
 const OF_TIME: Readonly<Record<Difference, 'better' | 'worse' | 'same'>> = {
@@ -177,7 +184,7 @@ export function judge(
 
 const UNIMPROVED: Readonly<Record<Objective, string>> = {
   latency: 'no pass made it measurably faster',
-  size: 'no pass made it smaller',
+  size: 'no pass made it smaller by a thousandth or more',
   accuracy: 'no pass made it measurably more accurate',
 };
 
@@ -228,6 +235,9 @@ function whyNot(
   if (objective === 'size') {
     const [own, best] = [contender.report.size, winner?.report.size ?? null];
     if (own === null || best === null) return 'passed';
+    if (relation === 'same' && best === source.report.size && own.bytes < best.bytes) {
+      return `passed; ${best.bytes - own.bytes} bytes smaller than source is less than a thousandth of it`;
+    }
     if (own.bytes === best.bytes) {
       const packed = `${formatBytes(own.compressedBytes)} against ${formatBytes(best.compressedBytes)}`;
       return `passed; as large as ${name} on disk, larger compressed (${packed})`;

@@ -10,6 +10,7 @@ import {
 } from '@slipway/core';
 import { hostFacts } from '@slipway/runtime';
 import type { Imported } from '../import/import.ts';
+import { describeNotFinite, findNotFinite } from '../validate/not-finite.ts';
 import { compressorName } from '../validate/size.ts';
 import type { Account } from './account.ts';
 import { choose, compare, type Contender, isMeasured, judge } from './choose.ts';
@@ -61,6 +62,7 @@ export function settle(
     const picked = pick(objective);
     return [objective, picked !== null && isMeasured(objective, picked) ? picked.report.name : null];
   };
+  const odd = findNotFinite(data.evaluation);
   return {
     schema: REPORT_SCHEMA,
     name: config.name,
@@ -79,6 +81,7 @@ export function settle(
     search: null,
     lineage: gated.find((account) => account === winner)?.outcome.subject?.assembled.manifest.lineage ?? null,
     rows: { calibration: data.calibration?.rowCount ?? 0, evaluation: data.generated ? 0 : data.evaluation.rowCount },
+    oddities: odd === null ? [] : [describeNotFinite(odd, data.evaluation.rowCount)],
   };
 }
 

@@ -74,9 +74,15 @@ describe('the terminal table', () => {
     };
     expect(broken()).not.toContain('could not be made');
     expect(broken('pruned')).toContain('1 of 3 recipes could not be made or run; the reasons are above.');
-    expect(broken('pruned', 'int8-static', 'int8-dynamic')).toContain(
-      'None of the 3 recipes could be made or run: what wins is the unchanged source.',
-    );
+    const all = broken('pruned', 'int8-static', 'int8-dynamic');
+    expect(all).toContain('None of the 3 recipes could be made or run.\nNothing was released.');
+    expect(all).not.toContain('Every objective');
+  });
+
+  it('says what is odd about the rows', () => {
+    const oddities = ['3 of 9,000 evaluation rows have inputs that are NaN or infinite, first row 17 (input "x"): …'];
+    expect(renderReport({ ...digitsReport(), oddities }, { width: 120, color: false })).toContain(oddities[0]);
+    expect(renderReport(digitsReport(), { width: 120, color: false })).not.toContain('NaN');
   });
 
   it('says plainly that nothing was released', () => {

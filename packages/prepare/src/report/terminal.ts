@@ -5,7 +5,7 @@
 import { type CandidateReport, type Report, SOURCE_CANDIDATE, type Verdict } from '@slipway/core';
 import { formatBytes, formatCount, formatCpu, formatMs } from './format.ts';
 import { formatEstimate, metricNotes, primaryOf } from './metrics.ts';
-import { withoutWinner } from './recipes.ts';
+import { describePasses, firstOfFailedRecipes, withoutWinner } from './recipes.ts';
 import { stepNotes } from './steps.ts';
 import { STOPS, stopOf } from './stops.ts';
 import { pad, type Style, styles, textWidth, truncate, wrap } from './text.ts';
@@ -99,7 +99,7 @@ function heading(report: Report, width: number, style: Style): string[] {
   return [named, style.dim(truncate(measured.join(' · '), width))];
 }
 
-function table({ candidates, metrics }: Report, width: number, style: Style): string[] {
+function table({ candidates, metrics, search }: Report, width: number, style: Style): string[] {
   const named = COLUMNS.map((column) =>
     column.title === METRIC ? { ...column, title: metrics[0] ?? METRIC } : column,
   );
@@ -116,7 +116,10 @@ function table({ candidates, metrics }: Report, width: number, style: Style): st
   for (const candidate of candidates) {
     const paint = style[MARK[candidate.verdict].style];
     lines.push(paint(truncate(line(columns.map((column) => column.cell(candidate))), width)));
-    for (const text of [candidate.reason, ...metricNotes(candidate), ...stepNotes(candidate)]) {
+    // The name of a trial is a number, which says nothing of what was chosen for it.
+    const trial = search?.trials.find(({ name }) => name === candidate.name);
+    const made = trial === undefined ? [] : [describePasses(trial.passes)];
+    for (const text of [...made, candidate.reason, ...metricNotes(candidate), ...stepNotes(candidate)]) {
       lines.push(...wrap(text, width - 2).map((part) => `  ${style.dim(part)}`));
     }
   }
@@ -152,7 +155,9 @@ function searchLines({ search, candidates }: Report, width: number, style: Style
       return count === 0 ? [] : [`${formatCount(count)} ${label}`];
     });
     const best = trials.findLast((trial) => trial.best);
-    const found = best === undefined ? '' : ` The best was found as trial ${best.number}.`;
+    const isShown = candidates.some(({ name }) => name === best?.name);
+    const what = best === undefined || isShown ? '' : `: ${describePasses(best.passes)}`;
+    const found = best === undefined ? '' : ` The best was found as trial ${best.number}${what}.`;
     lines.push(`Search (${sampler}): ${formatCount(trials.length)} trials: ${counts.join(', ')}.${found}`);
     const broken = trials.find(({ outcome }) => outcome === 'error');
     if (broken !== undefined) lines.push(`${broken.name} could not be made or run: ${broken.reason ?? ''}`);
@@ -171,10 +176,14 @@ const MAX_NAMED = 4;
 
 function footer(report: Report, width: number, style: Style): string[] {
   const { latency, size, accuracy } = report.choices;
-  const lost = unmade(report)
+  const lost = [...(report.oddities ?? []), ...unmade(report)]
     .flatMap((line) => wrap(line, width))
     .map((line) => style.warn(line));
-  if (latency === null && size === null && accuracy === null) return [...lost, style.bad('Nothing was released.')];
+  // Where no recipe could be made there was nothing to choose from.
+  const nothing = firstOfFailedRecipes(report.candidates) !== null;
+  if (nothing || (latency === null && size === null && accuracy === null)) {
+    return [...lost, style.bad('Nothing was released.')];
+  }
   const choices = (['latency', 'size', 'accuracy'] as const).map((objective) => {
     const name = report.choices[objective];
     return name === null ? `${objective} was not measured` : `${objective} → ${name}`;
@@ -186,15 +195,12 @@ function footer(report: Report, width: number, style: Style): string[] {
 }
 
 /** Recipes that failed are rows of the table; that they are missing from the choice is easily overlooked there. */
-function unmade({ candidates, winner }: Report): string[] {
+function unmade({ candidates }: Report): string[] {
   const recipes = candidates.filter(({ name }) => name !== SOURCE_CANDIDATE);
   const count = recipes.filter(({ verdict }) => verdict === 'error').length;
   if (count === 0) return [];
   if (count < recipes.length) {
     return [`${count} of ${recipes.length} recipes could not be made or run; the reasons are above.`];
   }
-  const kept = winner === SOURCE_CANDIDATE ? ': what wins is the unchanged source' : '';
-  return [
-    `${count === 1 ? 'The recipe' : `None of the ${count} recipes`} could ${count === 1 ? 'not ' : ''}be made or run${kept}.`,
-  ];
+  return [count === 1 ? 'The recipe could not be made or run.' : `None of the ${count} recipes could be made or run.`];
 }

@@ -1,16 +1,7 @@
 /** Calibration rows: whether they can be used at all, and how many of them the model is given at a time. */
-import {
-  type Dataset,
-  fail,
-  fixedBatch,
-  isRagged,
-  type PassName,
-  type Ragged,
-  rowsOf,
-  type Tensor,
-  type Tensors,
-} from '@slipway/core';
+import { type Dataset, fail, fixedBatch, type PassName, rowsOf, type Tensors } from '@slipway/core';
 import type { PassContext } from '../../pass.ts';
+import { findNotFinite } from '../../validate/not-finite.ts';
 
 /** Rows per call where the model leaves the choice: enough to amortize a call, few enough for any memory. */
 const ROWS_PER_CALL = 16;
@@ -29,52 +20,21 @@ export function calibrationRows(pass: PassName, { calibration }: PassContext): D
       'it needs calibration data: give `data.calibration` in the config 100 to 200 typical rows that are not evaluation rows',
     );
   }
-  const { signature, rowCount, inputs, firstRow } = calibration;
+  const { signature, rowCount, inputs } = calibration;
   if (rowCount === 0) throw refuse('the calibration data has no rows; 100 to 200 typical ones are enough');
   const size = fixedBatch(signature) ?? 1;
   if (size < 1 || rowCount < size) {
     throw refuse(`the model takes ${size} rows per call and there are ${rowCount} calibration rows`);
   }
   for (const { name } of signature.inputs) {
-    const value = inputs[name];
-    if (value === undefined) throw refuse(`the calibration data has nothing for the input "${name}"`);
-    const found = isRagged(value) ? firstOfParts(value) : firstOfRows(value, rowCount);
-    if (found === null) continue;
-    const { row } = found;
-    const problem = `row ${firstRow + row} of the calibration data has ${found.kind} in the input "${name}"; repair or remove it`;
-    throw refuse(problem);
+    if (inputs[name] === undefined) throw refuse(`the calibration data has nothing for the input "${name}"`);
+  }
+  const odd = findNotFinite(calibration);
+  if (odd !== null) {
+    const { row, input, kind } = odd.first;
+    throw refuse(`row ${row} of the calibration data has ${kind} in the input "${input}"; repair or remove it`);
   }
   return calibration;
-}
-
-interface NotFinite {
-  readonly row: number;
-  readonly kind: string;
-}
-
-function firstOfRows(value: Tensor, rowCount: number): NotFinite | null {
-  const found = firstNotFinite(value);
-  return found === null ? null : { row: Math.floor(found.index / (value.data.length / rowCount)), kind: found.kind };
-}
-
-function firstOfParts({ parts }: Ragged): NotFinite | null {
-  for (const [row, part] of parts.entries()) {
-    const found = firstNotFinite(part);
-    if (found !== null) return { row, kind: found.kind };
-  }
-  return null;
-}
-
-/** Float16 is looked at as bits: an exponent of all ones is infinite or NaN. */
-function firstNotFinite({ dtype, data }: Tensor): { readonly index: number; readonly kind: string } | null {
-  if (dtype === 'float32' || dtype === 'float64') {
-    const index = data.findIndex((value) => !Number.isFinite(value));
-    return index < 0 ? null : { index, kind: Number.isNaN(data[index]) ? 'NaN' : 'an infinite value' };
-  }
-  if (dtype !== 'float16') return null;
-  const index = data.findIndex((bits) => (bits & 0x7c00) === 0x7c00);
-  if (index < 0) return null;
-  return { index, kind: ((data[index] ?? 0) & 0x3ff) === 0 ? 'an infinite value' : 'NaN' };
 }
 
 /** What decides how rows are cut into calls, besides a number that is asked for: part of what observations depend on. */

@@ -21,7 +21,7 @@ export function heroSection(report: Report): Markup {
     report.host.engine,
   ];
   return markup`<header><p class="over">Slipway build report</p><h1>${report.name}${badge}</h1>
-<p class="lead">${outcome(report, winner)}</p><div class="meta">${measured.map((text) => markup`<span>${text}</span>`)}</div></header>`;
+<p class="lead">${outcome(report, winner)}</p>${(report.oddities ?? []).map((text) => markup`<p class="note">${text}</p>`)}<div class="meta">${measured.map((text) => markup`<span>${text}</span>`)}</div></header>`;
 }
 
 function outcome(report: Report, winner: CandidateReport | undefined): Markup {

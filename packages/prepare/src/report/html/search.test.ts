@@ -116,7 +116,7 @@ describe('a search in the terminal', () => {
   it('is a few lines, however many trials there were', () => {
     const text = renderReport(searched(200), { width: 100, color: false });
     expect(text).toContain('Search (tpe): 200 trials:');
-    expect(text).toContain('The best was found as trial 5.');
+    expect(text).toContain('The best was found as trial 5: prune.magnitude { rule: "ratio", ratio: 0.5 }.');
     expect(text.split('\n').length).toBeLessThan(25);
     const layers = renderReport(withLayers(5), { width: 100, color: false });
     expect(layers).toContain('int8-static leaves out 2 of 5 layers: /encoder/layer.0/<b>, /encoder/layer.1/<b>.');
