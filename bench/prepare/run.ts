@@ -1,9 +1,10 @@
-/** Preparing models beside the reference tools: `run.ts [graph] [static] [dynamic] [accuracy]`. See README.md. */
+/** Preparing models beside the reference tools: `run.ts [graph] [fuse] [static] [dynamic] [accuracy]`. See README.md. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { machine } from '../harness/machine.ts';
 import { accuracy } from './accuracy.ts';
+import { fuseAll } from './fuse.ts';
 import { simplifyAll } from './graph.ts';
 import { quantizeDynamic, quantizeStatic } from './large.ts';
 
@@ -13,6 +14,7 @@ const RESULTS = path.join(import.meta.dirname, 'results.json');
 
 const QUESTIONS: Readonly<Record<string, (work: string) => Promise<unknown>>> = {
   graph: (work) => simplifyAll(DATA, CACHE, work, 5),
+  fuse: (work) => fuseAll(work, 25),
   static: (work) => quantizeStatic(CACHE, work, 1),
   dynamic: (work) => quantizeDynamic(CACHE, work),
   accuracy: (work) => accuracy(DATA, work),
