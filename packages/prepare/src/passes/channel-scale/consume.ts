@@ -70,6 +70,9 @@ export function scaledAlong(
   return values.map((value, i) => value * (factors[Math.floor((Math.floor(i / inner) % size) / repeat)] ?? 1));
 }
 
+/** Marks a constant that was made here: it may be changed again as long as nobody else reads it. */
+const SCALED = '_scaled';
+
 /** Let `node` read a constant of its own in the place of input `input`: others may read the old one. */
 export function replaceConstant(
   editor: GraphEditor,
@@ -80,7 +83,8 @@ export function replaceConstant(
 ): void {
   const current = editor.current(node) ?? node;
   const old = current.inputs[input] ?? '';
-  const name = editor.uniqueName(`${old}_scaled`);
+  const own = old.endsWith(SCALED) && editor.consumers(old).length === 1 && !editor.isOutput(old);
+  const name = own ? old : editor.uniqueName(`${old}${SCALED}`);
   editor.setInitializer(initializerOf(name, { dtype: 'float32', shape: dims, data }));
   editor.update(current, { inputs: current.inputs.map((from, at) => (at === input ? name : from)) });
 }

@@ -6,7 +6,7 @@
  *
  * Nothing is touched that somebody else reads: each value on the way has one reader and is no output.
  */
-import { getInt, type GraphEditor, type Initializer, type Node } from '@slipway/onnx';
+import { createNode, getInt, type GraphEditor, type Initializer, initializerOf, type Node } from '@slipway/onnx';
 import { readFloat32 } from '../weights.ts';
 import { replaceConstant, scaledAlong } from './consume.ts';
 import { alongAxis } from './fold.ts';
@@ -66,13 +66,7 @@ export function foldIntoProducer(
     case 'Sub': {
       const at = isConstant(0) ? 0 : 1;
       const scale = constant(at);
-      const rest = scale === null ? null : through(node.inputs[1 - at] ?? '');
-      if (scale === null || rest === null) return null;
-      const apply = (factors: Float64Array): void => {
-        rest.apply(factors);
-        scale(factors);
-      };
-      return { apply, nodes: [...rest.nodes, node] };
+      return scale === null ? null : also(through(node.inputs[1 - at] ?? ''), node, scale);
     }
     case 'Relu':
     case 'LeakyRelu':
@@ -80,6 +74,18 @@ export function foldIntoProducer(
       return through(node.inputs[0] ?? '');
     case 'PRelu':
       return isConstant(1) ? through(node.inputs[0] ?? '') : null;
+    case 'Min':
+    case 'Max': {
+      const at = isConstant(0) ? 0 : 1;
+      const limit = node.inputs.length === 2 ? constant(at) : null;
+      return limit === null ? null : also(through(node.inputs[1 - at] ?? ''), node, limit);
+    }
+    case 'Clip': {
+      const limits = clipLimits(editor, node);
+      return limits === null
+        ? null
+        : also(through(node.inputs[0] ?? ''), node, (factors) => scaleLimits(editor, node, limits, factors, place));
+    }
     case 'MaxPool':
     case 'AveragePool':
     case 'GlobalAveragePool':
@@ -109,6 +115,66 @@ export function foldIntoProducer(
     default:
       return null;
   }
+}
+
+/** What is before takes the factors, and so does a constant of `node`. */
+function also(rest: Fold | null, node: Node, scale: Scaling): Fold | null {
+  if (rest === null) return null;
+  const apply = (factors: Float64Array): void => {
+    rest.apply(factors);
+    scale(factors);
+  };
+  return { apply, nodes: [...rest.nodes, node] };
+}
+
+interface Limits {
+  readonly low: number | null;
+  readonly high: number | null;
+}
+
+/** The constant limits of a Clip, from operator set 11 on inputs; null where they are computed. */
+function clipLimits(editor: GraphEditor, node: Node): Limits | null {
+  if (node.attributes.size > 0) return null;
+  const [low, high] = [1, 2].map((input) => {
+    if ((node.inputs[input] ?? '') === '') return null;
+    const limit = float32(editor, node, input);
+    return limit === null ? undefined : readFloat32(limit)[0];
+  });
+  return low === undefined || high === undefined ? null : { low, high };
+}
+
+/**
+ * Limits that are the same for all channels are not once the channels are scaled: Relu for a lower one of zero, which stays, and Min and
+ * Max with a limit per channel for the others.
+ */
+function scaleLimits(
+  editor: GraphEditor,
+  node: Node,
+  { low, high }: Limits,
+  factors: Float64Array,
+  { axis, rank }: ChannelPlace,
+): void {
+  const current = editor.current(node) ?? node;
+  const shape = axis === 'last' ? [factors.length] : [factors.length, ...new Array<number>((rank ?? 2) - 2).fill(1)];
+  const [output = ''] = current.outputs;
+  const bounds: { readonly op: string; readonly limit: number | null }[] = [
+    ...(low === null ? [] : [low === 0 ? { op: 'Relu', limit: null } : { op: 'Max', limit: low }]),
+    ...(high === null ? [] : [{ op: 'Min', limit: high }]),
+  ];
+  let value = current.inputs[0] ?? '';
+  const nodes = bounds.map(({ op, limit }, index) => {
+    const made = index === bounds.length - 1 ? output : editor.uniqueName(`${output}_bounded`);
+    const inputs = [value];
+    if (limit !== null) {
+      const name = editor.uniqueName(`${output}_limit`);
+      const data = Float32Array.from(factors, (factor) => limit * factor);
+      editor.setInitializer(initializerOf(name, { dtype: 'float32', shape, data }));
+      inputs.push(name);
+    }
+    value = made;
+    return createNode(op, inputs, [made], { name: editor.uniqueNodeName(made) });
+  });
+  if (nodes.length > 0) editor.replace(current, ...nodes);
 }
 
 const divide = (scale: Scaling | null): Scaling | null =>

@@ -104,6 +104,25 @@ function normalized(spread: number): Model {
   });
 }
 
+/** Conv → Relu6 → depthwise Conv → Clip → Conv, limits of the size of values, channels of the middle so many times apart. */
+function limited(spread: number, limit = 0.4): Model {
+  const factor = (c: number): number => spread ** (c / 7);
+  return buildModel((b) => {
+    const x = b.input('x', 'float32', ['batch', 3, 6, 6]);
+    const [low, high] = [b.floats('zero', [], [0]), b.floats('high', [], [limit])];
+    const w1 = uniform(216, 1).map((value) => value / 3);
+    const first = b.op('Conv', [x, b.floats('W1', [8, 3, 3, 3], w1)], { attributes: [PADDED] });
+    const relu6 = b.op('Clip', [first, low, high], { name: 'relu6' });
+    const w2 = uniform(72, 2).map((value, i) => value / factor(Math.floor(i / 9)));
+    const depthwise = [relu6, b.floats('W2', [8, 1, 3, 3], w2)];
+    const second = b.op('Conv', depthwise, { attributes: [PADDED, intAttribute('group', 8)] });
+    const band = b.op('Clip', [second, b.floats('lower', [], [-limit]), high], { name: 'band' });
+    const w3 = uniform(144, 3).map((value, i) => value * factor(Math.floor(i / 9) % 8));
+    const inputs = [band, b.floats('W3', [2, 8, 3, 3], w3)];
+    b.output(b.op('Conv', inputs, { attributes: [PADDED], outputs: ['y'] }), 'float32', null);
+  });
+}
+
 const rows = (seed: number): Tensors => ({ x: floats([16, 3, 6, 6], seed) });
 
 async function outputs(model: Model, inputs: Tensors): Promise<Tensors> {
@@ -164,6 +183,29 @@ describe('quantize.equalise', () => {
     expect(relativeError(await quantized(model, 2), expected)).toBeGreaterThan(10 * least);
     expect(relativeError(await quantized(balanced, 2), expected)).toBeLessThan(2 * least);
     await expect(equalise(model, { exclude: ['norm'] })).rejects.toThrow('feeds exactly one other');
+  });
+
+  it('gives Clip a limit per channel, so that values beyond it come out as before', async () => {
+    const model = limited(100);
+    const expected = (await outputs(model, rows(2)))['y'];
+    const { model: balanced } = await equalise(model);
+    expect(balanced.graph.nodes.map(({ op }) => op)).toEqual(['Conv', 'Relu', 'Min', 'Conv', 'Max', 'Min', 'Conv']);
+    expect(relativeError((await outputs(balanced, rows(2)))['y'], expected)).toBeLessThan(1e-5);
+    // The limits are reached: without them the model would be another.
+    expect(relativeError((await outputs(limited(100, 1e6), rows(2)))['y'], expected)).toBeGreaterThan(0.01);
+    const error = relativeError(await quantized(balanced), expected);
+    expect(error).toBeLessThan(relativeError(await quantized(model), expected) / 2);
+  });
+
+  it('leaves a Clip whose limits are computed, and one that is excluded', async () => {
+    const computed = buildModel((b) => {
+      const x = b.input('x', 'float32', ['batch', 2]);
+      const first = b.op('MatMul', [x, b.constant('W1', floats([2, 3], 1))]);
+      const clip = b.op('Clip', [first, b.floats('low', [], [0]), b.input('high', 'float32', [])]);
+      b.output(b.op('MatMul', [clip, b.constant('W2', floats([3, 1], 2))], { outputs: ['y'] }), 'float32', null);
+    });
+    expect(equalisePass.assess(computed).applicable).toBe(false);
+    await expect(equalise(limited(10), { exclude: ['relu6', 'band'] })).rejects.toThrow('feeds exactly one other');
   });
 
   it('changes constants only', async () => {

@@ -5,6 +5,10 @@
  * like pass a positive factor through, so the model computes the same up to rounding, and one scale for a whole
  * weight fits all its channels. No data is needed.
  *
+ * A Clip (Relu6) passes no factor through, as its limit is the same for all channels. Between two layers that are balanced it
+ * becomes Relu and Min with a limit per channel, which is exact. To leave the limit out instead, as the paper does, changes every model
+ * that reaches it.
+ *
  * Batch normalization is folded into the layer before it first, as `quantize.static` would do it.
  *
  * A layer in a chain is the second of one pair and the first of the next, so pairs are gone through until little changes.
@@ -39,7 +43,7 @@ interface Pair {
 
 export const equalisePass: Pass<Spec> = {
   name: 'quantize.equalise',
-  version: 3,
+  version: 4,
 
   assess: assessing((model) => {
     const { model: start } = preparedForQuantization('quantize.equalise', model);
@@ -113,7 +117,7 @@ function equaliseOnce(model: Model, isExcluded: (node: Node) => boolean): { mode
     fold.apply(factors.map((factor) => 1 / factor));
     replaceConstant(editor, second.node, 1, second.weight.dims, data);
   }
-  dropUnread(editor, model.graph.initializers.keys());
+  dropUnread(editor, [...editor.initializers.keys()]);
   return { model: withModel(model, { graph: editor.finish() }), change };
 }
 
