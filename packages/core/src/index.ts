@@ -141,7 +141,13 @@ export {
   type TrialEnd,
   type Verdict,
 } from './report.ts';
-export type { RunnerStatus, ServedVersionStatus, ServerStatus, VersionState } from './server-status.ts';
+export type {
+  RunnerStatus,
+  ServedModelStatus,
+  ServedVersionStatus,
+  ServerStatus,
+  VersionState,
+} from './server-status.ts';
 export {
   describeSpec,
   type Dim,

@@ -24,6 +24,13 @@ export interface ServedVersionStatus {
   readonly loadSeconds: number | null;
 }
 
+export interface ServedModelStatus {
+  readonly name: string;
+  /** Why its source or its configuration cannot be used; null when they can. */
+  readonly problem: string | null;
+  readonly versions: readonly ServedVersionStatus[];
+}
+
 export interface ServerStatus {
   readonly name: 'slipway';
   readonly version: string;
@@ -32,5 +39,7 @@ export interface ServerStatus {
   readonly uptimeSeconds: number;
   readonly pid: number;
   readonly rssBytes: number;
-  readonly models: readonly { readonly name: string; readonly versions: readonly ServedVersionStatus[] }[];
+  /** What all processes together may occupy. */
+  readonly memoryBudgetBytes: number;
+  readonly models: readonly ServedModelStatus[];
 }

@@ -2,6 +2,7 @@
  * What a caller asks for (`ServeOptions`, partial) and what the server runs on (`ServeSettings`, total), with one
  * `compile` between them.
  */
+import { type Swap, SWAPS } from './catalog/catalog.ts';
 import { CONTROL_MODES, type ControlMode } from './catalog/control.ts';
 import { isServedName, type ModelSettings } from './catalog/settings.ts';
 import { type Clock, fail, LIMITS, type Logger, type Store, systemClock } from '@slipway/core';
@@ -49,6 +50,10 @@ export interface ServeOptions {
   readonly modelConfigFile?: string;
   /** TensorFlow Serving's `batching_parameters`, for every model that says nothing itself. */
   readonly batchingParametersFile?: string;
+  /** How a version takes the place of another. Default `availability`: beside it, so that no request waits. */
+  readonly swap?: Swap;
+  /** Memory of all processes together, bytes. Default: what the control group allows, or 90 % of what the machine has. */
+  readonly memoryBudgetBytes?: number;
   /** Who decides which models are served. Default `poll`. Only `explicit` lets clients load and unload them. */
   readonly modelControl?: ControlMode;
   /** With `explicit`: models of the store to load at the start, `*` for all. */
@@ -82,9 +87,14 @@ export interface ServeOptions {
 }
 
 export interface ServeSettings extends Required<
-  Omit<ServeOptions, 'batching' | 'store' | 'threads' | 'runners' | 'modelConfigFile' | 'batchingParametersFile'>
+  Omit<
+    ServeOptions,
+    'batching' | 'store' | 'threads' | 'runners' | 'modelConfigFile' | 'batchingParametersFile' | 'memoryBudgetBytes'
+  >
 > {
   readonly store: Pick<Store, 'directory' | 'list' | 'checkout'> | null;
+  /** null: what the machine gives. */
+  readonly memoryBudgetBytes: number | null;
   readonly modelConfigFile: string | null;
   readonly batchingParametersFile: string | null;
   /** What holds for every model that says nothing itself. */
@@ -126,6 +136,9 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     },
     modelRepositories,
     modelConfigFile: options.modelConfigFile ?? null,
+    swap: swapOf(options.swap ?? 'availability'),
+    memoryBudgetBytes:
+      options.memoryBudgetBytes === undefined ? null : whole(options.memoryBudgetBytes, 'memoryBudgetBytes'),
     batchingParametersFile: options.batchingParametersFile ?? null,
     modelControl: controlMode(options),
     loadModels: options.loadModels ?? [],
@@ -145,6 +158,11 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     logger: options.logger,
     clock: options.clock ?? systemClock,
   });
+}
+
+function swapOf(swap: Swap): Swap {
+  if (SWAPS.includes(swap)) return swap;
+  throw fail('USAGE', { problem: `the swap "${swap}" is none of ${SWAPS.join(', ')}` });
 }
 
 function controlMode({ modelControl = 'poll', loadModels = [], modelRoots = [] }: ServeOptions): ControlMode {

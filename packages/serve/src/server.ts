@@ -3,16 +3,17 @@
  * asked while models load, and says through `ready` when there is something to ask.
  */
 import { asSlipwayError, fail, type ServerStatus, type SlipwayError, slipwayVersion } from '@slipway/core';
-import { cpuPlan } from '@slipway/runtime';
+import { cpuPlan, memoryLimit } from '@slipway/runtime';
 import { TransformPool } from '@slipway/transform';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import { Catalog } from './catalog/catalog.ts';
 import type { ModelControl } from './catalog/control.ts';
 import { Controller } from './catalog/controller.ts';
 import { entriesSource } from './catalog/entries-source.ts';
+import { MemoryLedger } from './catalog/memory.ts';
 import { readBounded } from './catalog/model-tree.ts';
 import { awaitedSource, pathSource } from './catalog/path-source.ts';
 import { readBatchingParameters, readModelsConfig } from './catalog/readers/tensorflow.ts';
@@ -252,8 +253,12 @@ async function openCatalog(
   if (settings.store !== null) sources.push(storeSource(settings.store));
   // What is named one by one is asked for by that.
   const wishes = new Wishes(mode, [...settings.models.map(({ name }) => name), ...settings.loadModels]);
-  const catalog = new Catalog({
+  const catalog: Catalog = new Catalog({
     sources,
+    memory: memoryLedger(settings.memoryBudgetBytes, () =>
+      [...catalog.models.values()].flatMap((model) => [...model.open()]),
+    ),
+    swap: settings.swap,
     load: ({ candidate, settings: ofModel, expects, models, onFailed }) => {
       const plan = cpuPlan({ models: models * (ofModel.instances ?? 1) });
       return LoadedVersion.open(candidate, {
@@ -285,6 +290,21 @@ async function openCatalog(
       open,
     }),
   };
+}
+
+/** Of what a machine without a control group has, the part that is ours when nobody says. */
+const SHARE_OF_MACHINE = 0.9;
+
+function memoryLedger(budgetBytes: number | null, open: () => readonly LoadedVersion[]): MemoryLedger {
+  return new MemoryLedger({
+    budgetBytes: budgetBytes ?? memoryLimit() ?? totalmem() * SHARE_OF_MACHINE,
+    used: async () => {
+      const each = await Promise.all(open().map((loaded) => loaded.memoryBytes()));
+      return each.reduce((sum, bytes) => sum + bytes, process.memoryUsage.rss());
+    },
+    // A budget that somebody gave counts alone; otherwise others live on this machine too.
+    available: () => (budgetBytes === null ? process.availableMemory() : Infinity),
+  });
 }
 
 /** What TensorFlow Serving's file says of the batches of every model. @throws SERVING_CONFIG_INVALID, FILE_NOT_FOUND */

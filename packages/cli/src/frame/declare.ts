@@ -111,6 +111,26 @@ export function duration(description: string): Option<number | undefined> {
   return { ...base, description, value: 'time', parse };
 }
 
+/** An amount of memory with its unit, in bytes for `run`: `512MiB`, `8GiB`, `2GB`; a bare number is bytes. */
+export function size(description: string): Option<number | undefined> {
+  const units: Readonly<Record<string, number>> = {
+    '': 1,
+    KB: 1e3,
+    MB: 1e6,
+    GB: 1e9,
+    KiB: 2 ** 10,
+    MiB: 2 ** 20,
+    GiB: 2 ** 30,
+  };
+  const parse = (given: string): number => {
+    const match = /^(\d+(?:\.\d+)?)\s?([KMG]i?B|)$/.exec(given);
+    const bytes = match === null ? 0 : Math.floor(Number(match[1]) * (units[match[2] ?? ''] ?? 0));
+    if (bytes <= 0) throw new BadValue('must be an amount of memory such as 512MiB or 8GiB');
+    return bytes;
+  };
+  return { ...base, description, value: 'size', parse };
+}
+
 /** Give an option the value it has when it is not written. */
 export function withDefault<T>(option: Option<T>, fallback: string): Option<Exclude<T, undefined>> {
   return { ...option, fallback } as Option<Exclude<T, undefined>>;

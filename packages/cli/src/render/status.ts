@@ -1,5 +1,5 @@
 /** The state of a running server, for people. */
-import type { ServedVersionStatus, ServerStatus } from '@slipway/core';
+import type { ServedModelStatus, ServedVersionStatus, ServerStatus } from '@slipway/core';
 import type { Style } from '../frame/style.ts';
 import { table } from '../frame/table.ts';
 import { bytes, count } from '../frame/units.ts';
@@ -10,10 +10,11 @@ export function renderStatus(status: ServerStatus, url: string, style: Style): s
     : status.ready
       ? style.green('ready')
       : style.yellow('not ready');
-  const head = `${style.bold('slipway')} ${status.version} at ${url}: ${state}, up ${duration(status.uptimeSeconds)}, process ${status.pid}, ${bytes(status.rssBytes)}`;
+  const head = `${style.bold('slipway')} ${status.version} at ${url}: ${state}, up ${duration(status.uptimeSeconds)}, process ${status.pid}, ${bytes(status.rssBytes)}, ${memoryOf(status)} of ${bytes(status.memoryBudgetBytes)}`;
   if (status.models.length === 0) return `${head}\nNothing is served.`;
-  const rows = status.models.flatMap((model) =>
-    model.versions.map((version) => [
+  const rows = status.models.flatMap((model) => [
+    ...(model.versions.length === 0 ? [[style.bold(model.name), stateOfModel(model, style), ...BLANKS]] : []),
+    ...model.versions.map((version) => [
       style.bold(`${model.name}:${version.version}`),
       stateOf(version, style),
       version.labels.map((label) => `@${label}`).join(' '),
@@ -25,7 +26,7 @@ export function renderStatus(status: ServerStatus, url: string, style: Style): s
         .map((runner) => `${runner.pid}${runner.rssBytes === null ? '' : ` ${bytes(runner.rssBytes)}`}`)
         .join(', '),
     ]),
-  );
+  ]);
   const right = { align: 'right' } as const;
   return `${head}\n\n${table(
     [
@@ -41,6 +42,19 @@ export function renderStatus(status: ServerStatus, url: string, style: Style): s
     rows,
     style,
   )}`;
+}
+
+/** Of the columns after the state. */
+const BLANKS: readonly string[] = ['', '', '', '', '', ''];
+
+function memoryOf({ rssBytes, models }: ServerStatus): string {
+  const runners = models.flatMap(({ versions }) => versions.flatMap((version) => version.runners));
+  return `with runners ${bytes(runners.reduce((sum, runner) => sum + (runner.rssBytes ?? 0), rssBytes))}`;
+}
+
+/** A model of which no version was looked at. */
+function stateOfModel({ problem }: ServedModelStatus, style: Style): string {
+  return problem === null ? 'no version yet' : style.red(problem);
 }
 
 function stateOf(version: ServedVersionStatus, style: Style): string {

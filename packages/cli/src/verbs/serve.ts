@@ -12,6 +12,7 @@ import {
   flag,
   port,
   portOrNone,
+  size,
   text,
   texts,
   type Verb,
@@ -63,6 +64,16 @@ export const serve: Verb = defineVerb({
     host: withDefault(text('address', 'Address to listen on; 0.0.0.0 for every interface.'), '127.0.0.1'),
     adminPort: withDefault(port('Port for /status and /metrics; 0 picks a free one.'), '8502'),
     adminHost: withDefault(text('address', 'Address for administration.'), '127.0.0.1'),
+    swap: withDefault(
+      choice(
+        ['availability', 'resource', 'auto'],
+        'How a version takes the place of another: loaded beside it, after it, or beside it where both fit into memory.',
+      ),
+      'availability',
+    ),
+    memoryBudget: size(
+      'Memory of all processes together. A model that is idle makes room, and is loaded again when asked for. Default: what the control group or the machine has.',
+    ),
     threads: whole('Threads per runner. Default: the cores of this machine, shared between the models.', {
       min: 1,
       max: 1024,
@@ -104,6 +115,7 @@ export const serve: Verb = defineVerb({
       host: given.host,
       adminPort: given.adminPort,
       adminHost: given.adminHost,
+      swap: given.swap,
       modelControl: given.modelControl,
       loadModels: given.loadModel,
       modelRoots: given.modelRoot.map(at),
@@ -111,6 +123,7 @@ export const serve: Verb = defineVerb({
         modelConfigFile: given.modelConfigFile === undefined ? undefined : at(given.modelConfigFile),
         batchingParametersFile:
           given.batchingParametersFile === undefined ? undefined : at(given.batchingParametersFile),
+        memoryBudgetBytes: given.memoryBudget,
         threads: given.threads,
         traceFile: given.traceFile === undefined ? undefined : path.resolve(context.cwd, given.traceFile),
         runners: given.runners,

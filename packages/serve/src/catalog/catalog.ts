@@ -9,8 +9,10 @@
 import { asSlipwayError, canonicalJson, type Clock, fail, type Logger, type SlipwayError } from '@slipway/core';
 import type { Models, Selector, VersionStatus } from '../protocols/gateway.ts';
 import type { ControlMode } from './control.ts';
+import type { MemoryLedger } from './memory.ts';
 import { type Failure, Model, type Move, reasonOf } from './model.ts';
 import { planVersions } from './plan.ts';
+import { Residency } from './residency.ts';
 import { loadedWith, mergeSettings, type ModelSettings } from './settings.ts';
 import type { Candidate, ExpectedSignature, ListedModel, Source } from './source.ts';
 import type { LoadedVersion } from './version.ts';
@@ -34,12 +36,21 @@ export interface CatalogOptions {
   readonly wishes: Wishes;
   /** What holds for every model that says nothing itself. */
   readonly settings: ModelSettings;
+  readonly memory: MemoryLedger;
+  readonly swap: Swap;
   readonly pollIntervalMs: number;
   /** How long a replaced version may take to finish its requests, milliseconds. */
   readonly drainTimeoutMs: number;
   readonly clock: Clock;
   readonly logger: Logger;
 }
+
+/**
+ * How a version takes the place of another: loaded beside it (`availability`), after it (`resource`), or beside it if both fit
+ * into the memory and after it otherwise (`auto`).
+ */
+export type Swap = 'availability' | 'resource' | 'auto';
+export const SWAPS: readonly Swap[] = ['availability', 'resource', 'auto'];
 
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 60_000;
@@ -59,15 +70,29 @@ export class Catalog implements Models {
   readonly #told = new Set<string>();
   /** Models that have only versions whose files still change. */
   readonly #copying = new Set<string>();
+  /** With `auto`: models whose next version goes after the old one, because both do not fit. */
+  readonly #tight = new Set<string>();
   #cancelPoll: (() => void) | null = null;
   #settledOnce = false;
   #closing = false;
   /** Loads that succeeded and failed, for the metrics. */
   readonly loads: { ok: number; failed: number; seconds: number } = { ok: 0, failed: 0, seconds: 0 };
+  readonly residency: Residency;
 
   constructor(options: CatalogOptions) {
     this.#options = options;
     this.#watches = options.sources.map((source) => this.#watch(source));
+    this.residency = new Residency({
+      memory: options.memory,
+      models: this.#models,
+      isPinned: (name) => this.settingsOf(name, this.listed(name) ?? { candidates: [] }).pinned === true,
+      mayEvict: ({ ready }) => ready.size > 0 || options.mode === 'explicit',
+      drain: (model, loaded, reason) => this.#track(model.name, this.#drain(model, loaded, reason)),
+      reconcile: () => this.reconcile(),
+      settled: (name) => this.settled(name),
+      clock: options.clock,
+      logger: options.logger,
+    });
   }
 
   /** Resolves when everything found at the start is loaded or has failed. */
@@ -114,7 +139,11 @@ export class Catalog implements Models {
   get ready(): boolean {
     if (this.#closing || !this.#settledOnce) return false;
     const models = [...this.#models.values()];
-    return models.length === 0 || models.some(({ ready }) => ready.size > 0);
+    return models.length === 0 || models.some(({ name, ready }) => ready.size > 0 || this.residency.isParked(name));
+  }
+
+  get memoryBudgetBytes(): number {
+    return this.#options.memory.budgetBytes;
   }
 
   get models(): ReadonlyMap<string, Model> {
@@ -147,7 +176,15 @@ export class Catalog implements Models {
   }
 
   find(name: string, selector: Selector): LoadedVersion {
-    return this.#model(name).find(selector);
+    const model = this.#model(name);
+    // Whoever asks whether it is ready waits for it to become so.
+    if (this.residency.isParked(name) && model.failed.size === 0) void this.wake(name);
+    model.usedAt = this.#options.clock.now();
+    return model.find(selector);
+  }
+
+  wake(name: string): Promise<void> | null {
+    return this.#closing ? null : this.residency.wake(name);
   }
 
   status(name: string, selector: Selector): readonly VersionStatus[] {
@@ -277,12 +314,17 @@ export class Catalog implements Models {
     ]);
     const labelled = new Set([...model.wantedLabels.values(), ...model.labels.values()]);
     const now = this.#options.clock.now();
+    const { swap } = this.#options;
+    const dropFirst = swap === 'resource' || (swap === 'auto' && this.#tight.has(name));
     const byVersion = new Map(candidates.map((candidate) => [candidate.version, candidate]));
     const plan = planVersions(
       candidates.map((candidate) => {
         const { version, complete } = candidate;
         const identity = identityOf(candidate, settings, listed);
-        const loadable = complete && mayTry(model.failed.get(version), identity, now);
+        const failure = model.failed.get(version);
+        // What would go first for a version that failed once might be gone for nothing, again and again.
+        const hopeless = dropFirst && failure?.identity === identity && model.ready.size > 0;
+        const loadable = complete && !hopeless && mayTry(failure, identity, now);
         const loaded = model.ready.get(version);
         const changed = loaded !== undefined && this.#identities.get(loaded) !== identity;
         if (loaded !== undefined && !changed) model.forgive(version);
@@ -295,13 +337,14 @@ export class Catalog implements Models {
         };
       }),
       model.ready.keys(),
-      { policy: settings.versionPolicy ?? { latest: 1 }, dropFirst: false },
+      { policy: settings.versionPolicy ?? { latest: 1 }, dropFirst },
     );
+    if (this.residency.isParked(name)) return;
     for (const version of plan.load) {
-      this.#track(name, this.#load(model, byVersion.get(version) as Candidate, settings, listed));
+      void this.#track(name, this.#load(model, byVersion.get(version) as Candidate, settings, listed));
     }
     for (const version of plan.drain) {
-      this.#track(name, this.#drain(model, model.ready.get(version) as LoadedVersion, null));
+      void this.#track(name, this.#drain(model, model.ready.get(version) as LoadedVersion, null));
     }
     const settled = model.ready.size > 0 || model.loading.size > 0 || model.failed.size > 0;
     if (settled || candidates.every(({ complete }) => complete)) this.#copying.delete(name);
@@ -319,8 +362,9 @@ export class Catalog implements Models {
     const model = this.#models.get(name);
     if (model === undefined) return;
     this.#copying.delete(name);
+    this.residency.forget(name);
     model.problem = null;
-    for (const loaded of model.ready.values()) this.#track(name, this.#drain(model, loaded, UNLOADED));
+    for (const loaded of model.ready.values()) void this.#track(name, this.#drain(model, loaded, UNLOADED));
     // Of a model that no source shows there is nothing more to say.
     if (this.#owner(name) === null && model.loading.size === 0 && [...model.open()].length === 0) {
       this.#models.delete(name);
@@ -348,7 +392,9 @@ export class Catalog implements Models {
       const retryAt = this.#options.clock.now() + delay;
       model.move(version, { to: 'failed', failure: { identity, error, attempts, retryAt }, lost });
     };
+    let release: () => void = () => undefined;
     try {
+      release = await this.residency.claim(model, candidate, identity, settings.instances ?? 1);
       const loaded: LoadedVersion = await this.#options.load({
         candidate,
         settings,
@@ -366,6 +412,8 @@ export class Catalog implements Models {
       });
       this.loads.ok++;
       this.loads.seconds += loaded.loadSeconds;
+      this.#options.memory.record(candidate, identity, await loaded.peakBytes());
+      this.#tight.delete(model.name);
       if (this.#closing || !this.#options.wishes.wants(model.name)) {
         model.move(version, { to: 'gone', loaded: null, reason: UNLOADED });
         await loaded.close(this.#options.clock, 0, fail('DRAINING', {}));
@@ -374,9 +422,22 @@ export class Catalog implements Models {
       const replaced = model.ready.get(version);
       this.#identities.set(loaded, identity);
       model.move(version, { to: 'ready', loaded });
-      if (replaced !== undefined) this.#track(model.name, this.#drain(model, replaced, null));
-    } catch (error) {
-      failed(asSlipwayError(error), false);
+      if (replaced !== undefined) void this.#track(model.name, this.#drain(model, replaced, null));
+    } catch (thrown) {
+      const error = asSlipwayError(thrown);
+      if (error.code === 'MEMORY_EXCEEDED' && model.ready.size > 0 && !this.#tight.has(model.name)) {
+        this.#tight.add(model.name);
+        // With `auto` it is tried again, after the old one has gone.
+        if (this.#options.swap === 'auto') {
+          model.move(version, { to: 'gone', loaded: null, reason: null });
+          this.reconcile();
+          return;
+        }
+      }
+      failed(error, false);
+      if (error.code === 'MEMORY_EXCEEDED') this.residency.park(model);
+    } finally {
+      release();
     }
     // What it replaces goes now, and what replaces it when it failed comes now, not at the next poll.
     this.reconcile();
@@ -391,9 +452,10 @@ export class Catalog implements Models {
     this.reconcile();
   }
 
-  #track(model: string, work: Promise<void>): void {
+  #track(model: string, work: Promise<void>): Promise<void> {
     this.#work.set(work, model);
     void work.finally(() => this.#work.delete(work));
+    return work;
   }
 
   #log(model: string, version: number, move: Move): void {

@@ -48,6 +48,8 @@ export class Model {
   #labels: ReadonlyMap<string, number> = new Map();
   /** Why its source cannot say what to serve; null when it can. */
   problem: SlipwayError | null = null;
+  /** When somebody asked for it last, on the clock. */
+  usedAt = 0;
 
   constructor(name: string, onMove: (version: number, move: Move) => void) {
     this.name = name;
@@ -167,6 +169,7 @@ export class Model {
     const failure = version === null ? [...this.#failed.values()].at(-1) : this.#failed.get(version);
     const loading = version === null ? this.#loading.size > 0 : this.#loading.has(version);
     const error = failure?.error ?? this.problem;
+    if (error?.code === 'MEMORY_EXCEEDED' && !loading) throw error;
     if (error !== null && !loading) {
       throw fail('MODEL_UNAVAILABLE', { model: this.name, problem: reasonOf(error) });
     }

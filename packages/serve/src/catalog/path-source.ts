@@ -15,7 +15,7 @@ import {
 import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { scanModel } from './model-tree.ts';
-import type { Candidate, Listing, Located, Source } from './source.ts';
+import { type Candidate, type Listing, type Located, locatedBy, type Source } from './source.ts';
 import { exists, SAVED_MODEL } from './version-directory.ts';
 
 export interface PathOptions {
@@ -36,7 +36,7 @@ export async function pathSource(name: string, at: string, { settleMs, wall }: P
   if (file.isFile()) return fixedSource(name, absolute, { path: absolute, serving: {} }, null, file.size);
   if (await exists(path.join(absolute, MANIFEST_FILE))) {
     const { manifest } = await readModelDirectory(absolute);
-    const located = { path: absolute, serving: manifest.serving ?? {}, classes: manifest.labels, declared: manifest };
+    const located = locatedBy(manifest, absolute);
     const bytes = manifest.files.reduce((sum, { size }) => sum + size, 0);
     return fixedSource(name, absolute, located, digestOfJson(manifest), bytes);
   }

@@ -1,7 +1,7 @@
 /**
  * Where versions come from. A source only says what is there now; the catalog decides what to load and what to drop.
  */
-import type { Digest, DType, ServingHints, SlipwayError } from '@slipway/core';
+import type { Digest, DType, Golden, Manifest, ServingHints, SlipwayError } from '@slipway/core';
 import type { Declared } from '@slipway/transform';
 import type { ModelSettings } from './settings.ts';
 
@@ -27,10 +27,18 @@ export interface Located {
   /** What a runner can load: a model directory or an `.onnx` file. */
   readonly path: string;
   readonly serving: ServingHints;
+  /** Samples that the release carries; absent without any. */
+  readonly golden?: Golden | undefined;
   /** The names of the classes, by index; absent when the model does not say. */
   readonly classes?: readonly string[] | undefined;
   /** What is done to requests and answers; `path` is then the directory of the files it names. */
   readonly declared?: Declared | undefined;
+}
+
+/** A model directory, by its manifest. */
+export function locatedBy(manifest: Manifest, directory: string): Located {
+  const { serving = {}, labels, golden } = manifest;
+  return { path: directory, serving, classes: labels, golden, declared: manifest };
 }
 
 /** Inputs and outputs as somebody wrote them down: a dimension of -1 is free. */

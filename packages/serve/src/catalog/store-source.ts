@@ -1,6 +1,6 @@
 /** Releases of a store: the newest of every name, and those an alias points at. */
 import type { Store } from '@slipway/core';
-import type { Candidate, ListedModel, Source } from './source.ts';
+import { type Candidate, type ListedModel, locatedBy, type Source } from './source.ts';
 
 export function storeSource(store: Pick<Store, 'directory' | 'list' | 'checkout'>): Source {
   return {
@@ -20,12 +20,7 @@ export function storeSource(store: Pick<Store, 'directory' | 'list' | 'checkout'
           digest: release.digest,
           pinned: release.aliases.length > 0,
           bytes: release.bytes,
-          locate: async () => ({
-            path: await store.checkout(release),
-            serving: release.manifest.serving ?? {},
-            classes: release.manifest.labels,
-            declared: release.manifest,
-          }),
+          locate: async () => locatedBy(release.manifest, await store.checkout(release)),
         });
       }
       const listed = [...models].map(([name, candidates]): [string, ListedModel] => [name, { candidates }]);

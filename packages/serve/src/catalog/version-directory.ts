@@ -8,7 +8,7 @@
 import { fail, fromSystemError, MANIFEST_FILE, readModelDirectory } from '@slipway/core';
 import { readdir, stat } from 'node:fs/promises';
 import path from 'node:path';
-import type { Located } from './source.ts';
+import { type Located, locatedBy } from './source.ts';
 
 /** Files of one version that are looked at; a model directory has a handful. */
 const MAX_FILES = 10_000;
@@ -55,7 +55,7 @@ export async function contentsOf(directory: string): Promise<Contents | null> {
 export async function locateVersion(directory: string, modelFile: string | null): Promise<Located> {
   if (await exists(path.join(directory, MANIFEST_FILE))) {
     const { manifest } = await readModelDirectory(directory, { verify: true });
-    return { path: directory, serving: manifest.serving ?? {}, classes: manifest.labels, declared: manifest };
+    return locatedBy(manifest, directory);
   }
   const all = await readdir(directory);
   const files = all.filter((name) => name.endsWith('.onnx'));

@@ -24,6 +24,7 @@ import { differenceFrom } from './readers/expected.ts';
 import { readSample } from './sample.ts';
 import { mergeSettings, type ModelSettings, settingsOfHints } from './settings.ts';
 import type { Candidate, ExpectedSignature } from './source.ts';
+import { goldenInputs, warmUp } from './warm-up.ts';
 
 export interface LoadOptions {
   /** Wins over what the release asks. */
@@ -98,7 +99,7 @@ export class LoadedVersion implements ServedVersion {
     const { clock, logger } = options;
     const startedAt = clock.now();
     const label = `${candidate.model}:${candidate.version}`;
-    const { path, serving, classes = null, declared } = await candidate.locate();
+    const { path, serving, classes = null, declared, golden } = await candidate.locate();
     const settings = mergeSettings(settingsOfHints(serving), options.settings);
     const transforms =
       declared === undefined || settings.transforms === false ? undefined : { declared, directory: path };
@@ -109,6 +110,7 @@ export class LoadedVersion implements ServedVersion {
     const restarts = new Map<RestartReason, number>();
     const ready = new Set<Runner>();
     let scheduler: Scheduler | null = null;
+    let warm: ((runner: Runner) => Promise<void>) | null = null;
 
     const follow = (): ((event: { state: SupervisedState; exit: RunnerExit | null }) => void) => {
       let current: Runner | null = null;
@@ -126,9 +128,16 @@ export class LoadedVersion implements ServedVersion {
           );
         }
         if (state.kind === 'ready') {
-          current = state.runner;
-          ready.add(current);
-          scheduler?.attach(current, CALLS_PER_RUNNER);
+          const runner = (current = state.runner);
+          const attach = (): void => {
+            // It may have ended while it was warmed; then there is another already.
+            if (current !== runner) return;
+            ready.add(runner);
+            scheduler?.attach(runner, CALLS_PER_RUNNER);
+          };
+          // The first ones are warmed by `open`; of one that comes back, clients notice nothing either.
+          if (warm === null) attach();
+          else void warm(runner).then(attach, attach);
         }
         if (state.kind === 'failed' && scheduler !== null && ready.size === 0) options.onFailed(state.error);
       };
@@ -144,11 +153,27 @@ export class LoadedVersion implements ServedVersion {
       if (first === undefined) throw new Error('no runners');
       const difference = options.expects === null ? null : differenceFrom(options.expects, first.signature);
       if (difference !== null) throw difference;
+      const policy = policyOf(settings);
+      const plan = {
+        signature: first.signature,
+        settings: settings.warmUp ?? {},
+        maxBatchSize: settings.batching?.whole === true ? 1 : policy.maxBatchSize,
+        preferred: settings.batching?.preferredBatchSizes ?? [],
+        latencyBudgetMs: policy.latencyBudgetMs,
+        golden: golden === undefined ? null : goldenInputs(path, golden, first.signature),
+        clock,
+      };
+      const warmAll = async (runner: Runner): Promise<void> => {
+        const { skipped } = await warmUp((inputs) => runner.run(inputs), plan);
+        if (skipped !== null) logger.warn({ event: 'model.not_warmed' }, `${label} is not warmed up: ${skipped}`);
+      };
+      await Promise.all([...ready].map(warmAll));
+      warm = warmAll;
       const program = await compiling;
       scheduler = new Scheduler({
         model: candidate.model,
         signature: first.signature,
-        policy: policyOf(settings),
+        policy,
         clock,
         defer: setImmediate,
         observer: { batch: (rows, seconds) => stats.ran(rows, seconds) },
@@ -183,6 +208,12 @@ export class LoadedVersion implements ServedVersion {
       );
       throw asSlipwayError(error);
     }
+  }
+
+  /** What the runners occupied at most since they started, bytes. */
+  async peakBytes(): Promise<number> {
+    const each = await Promise.all(this.runners().map((runner) => runner.memory().catch(() => ({ peakRssBytes: 0 }))));
+    return each.reduce((sum, { peakRssBytes }) => sum + peakRssBytes, 0);
   }
 
   /** The runners that are up. */

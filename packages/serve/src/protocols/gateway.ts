@@ -66,6 +66,8 @@ export interface Models {
   names(): readonly string[];
   /** @throws MODEL_NOT_FOUND, VERSION_NOT_FOUND, NOT_READY, MODEL_UNAVAILABLE */
   find(model: string, selector: Selector): ServedVersion;
+  /** Load a model that was unloaded for want of memory; null when there is nothing to wait for. */
+  wake(model: string): Promise<void> | null;
   /** @throws MODEL_NOT_FOUND, VERSION_NOT_FOUND */
   status(model: string, selector: Selector): readonly VersionStatus[];
   /** The only model there is, for callers that name none. @throws MODEL_NOT_FOUND */
@@ -115,6 +117,16 @@ export interface Reply {
   readonly headers?: readonly string[];
 }
 
+/** A request over HTTP that is to be read. */
+interface Reading {
+  readonly started: number;
+  readonly json: JsonText | null;
+  readonly codec: Codec;
+  readonly inquiry: (decode: (version: ServedVersion) => Decoded) => Inquiry;
+  /** How it is answered when nothing of it could be read. */
+  readonly refusal: Inquiry;
+}
+
 export class Gateway {
   readonly models: Models;
   /** Loading and unloading, for the protocols that have words for it. */
@@ -150,8 +162,36 @@ export class Gateway {
   /** Answers `inquiry` once, at once or later. */
   run(model: string, selector: Selector, inquiry: Inquiry): void {
     const started = this.#clock.now();
-    const version = this.#find(model, selector, inquiry);
-    if (version !== null) this.#submit(version, started, inquiry);
+    this.#awake(model, started, null, inquiry, () => {
+      const version = this.#find(model, selector, inquiry);
+      if (version !== null) this.#submit(version, started, inquiry);
+    });
+  }
+
+  /** Goes on at once, or when a model that was unloaded for want of memory is there again, within the time of the request. */
+  #awake(model: string, started: number, timeoutMs: number | null, inquiry: Inquiry, proceed: () => void): void {
+    const waking = this.models.wake(model);
+    if (waking === null) {
+      proceed();
+      return;
+    }
+    let over = false;
+    const end = (then: () => void): void => {
+      if (over) return;
+      over = true;
+      cancel();
+      then();
+    };
+    const refuse = (error: SlipwayError): void => {
+      this.#unrouted(model, error);
+      inquiry.fail(error);
+    };
+    const milliseconds = Math.min(timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
+    const cancel = this.#clock.after(Math.max(0, started + milliseconds - this.#clock.now()), () =>
+      end(() => refuse(fail('DEADLINE_EXCEEDED', { model, milliseconds }))),
+    );
+    inquiry.onClose(() => end(() => refuse(fail('CANCELLED', {}))));
+    void waking.then(() => end(proceed));
   }
 
   /**
@@ -189,6 +229,19 @@ export class Gateway {
       onClose: (cancel) => exchange.onClose(cancel),
     });
     const refusal = inquiry((version) => codec.decode(version, null, exchange.body));
+    const allowed = Number(exchange.header('x-request-timeout-ms') ?? NaN);
+    this.#awake(model, started, allowed > 0 ? allowed : null, refusal, () => {
+      this.#read(exchange, model, selector, { started, json, codec, inquiry, refusal });
+    });
+  }
+
+  /** Reads the body, here or in a worker, and submits it. */
+  #read(
+    exchange: Exchange,
+    model: string,
+    selector: Selector,
+    { started, json, codec, inquiry, refusal }: Reading,
+  ): void {
     const version = this.#find(model, selector, refusal);
     if (version === null) return;
     const failed = (thrown: unknown): void => this.#failed(version, started, refusal, thrown);

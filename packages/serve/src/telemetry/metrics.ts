@@ -149,6 +149,15 @@ export function metricsRegistry({ catalog, http, grpc, unrouted }: MetricSources
     { value: catalog.loads.ok, labels: { result: 'ok' } },
     { value: catalog.loads.failed, labels: { result: 'failed' } },
   ]);
+  add('counter', 'model_evictions_total', 'Models unloaded to make room for others.', () => [
+    { value: catalog.residency.evictions.unloaded, labels: {} },
+  ]);
+  add('counter', 'model_wakes_total', 'Models loaded again because a request asked for them.', () => [
+    { value: catalog.residency.evictions.loaded, labels: {} },
+  ]);
+  add('gauge', 'memory_budget_bytes', 'What all processes together may occupy.', () => [
+    { value: catalog.memoryBudgetBytes, labels: {} },
+  ]);
   add(
     'counter',
     'runner_restarts_total',

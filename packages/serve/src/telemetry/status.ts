@@ -1,6 +1,7 @@
 /** `GET /status` of the administration port: what `slipway status` prints. */
 import type { Clock, ServedVersionStatus, ServerStatus } from '@slipway/core';
 import type { Catalog } from '../catalog/catalog.ts';
+import { reasonOf } from '../catalog/model.ts';
 
 export async function serverStatus(
   catalog: Catalog,
@@ -34,7 +35,8 @@ export async function serverStatus(
           };
         }),
       );
-      return { name: model.name, versions };
+      const problem = model.problem === null ? null : reasonOf(model.problem);
+      return { name: model.name, problem, versions };
     }),
   );
   return {
@@ -45,6 +47,7 @@ export async function serverStatus(
     uptimeSeconds: (server.clock.now() - server.startedAt) / 1000,
     pid: process.pid,
     rssBytes: process.memoryUsage.rss(),
+    memoryBudgetBytes: catalog.memoryBudgetBytes,
     models,
   };
 }
