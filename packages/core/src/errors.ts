@@ -157,6 +157,8 @@ export const errorTable = define({
   DRAINING: row('The server is shutting down', 503, 'UNAVAILABLE', EXIT.error, 'Send the request to another replica.'),
   PORT_IN_USE: row('{address}: the port is in use', 500, 'FAILED_PRECONDITION', EXIT.conflict, 'Stop the other process, or choose another port (0 picks a free one).'),
   UNREACHABLE: row('Cannot reach a Slipway server at {url}: {problem}', 502, 'UNAVAILABLE', EXIT.error, 'Start one with `slipway serve`, or check the address.'),
+  PROVIDER_UNAVAILABLE: row('{model}: the execution provider "{provider}" cannot be used: {problem}', 503, 'FAILED_PRECONDITION', EXIT.error, 'Name a provider that is there, or none for the CPU.'),
+  SESSION_INVALID: bad('{model}: {problem}', 'See docs/guides/scheduling.md for what a session can be given.'),
   ENGINE_UNAVAILABLE: row('The engine {engine} cannot be loaded: {problem}', 500, 'FAILED_PRECONDITION', EXIT.error, 'Run `slipway doctor` to see what this machine lacks.'),
   INTERNAL: row('Internal error: {problem}', 500, 'INTERNAL', EXIT.error, 'This is a defect of Slipway: please report it with the request id and the log lines.'),
 } satisfies Record<string, ErrorDefinition>);

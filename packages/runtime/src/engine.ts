@@ -13,6 +13,14 @@ export interface SessionOptions {
   readonly spinning: boolean;
   /** Graph optimization at load. `all` is right for serving; `none` shows what the file itself costs. */
   readonly optimization: 'none' | 'basic' | 'extended' | 'all';
+  /** Operators that may run at the same time; 1, the default: one after the other. */
+  readonly interThreads?: number;
+  /** Keep memory that a call gave back for the next one. Default true: faster, and the peak is kept. */
+  readonly memoryArena?: boolean;
+  /** In order of preference, by the names of the engine. Default: the CPU. */
+  readonly executionProviders?: readonly string[];
+  /** Further settings, by the names of the engine. */
+  readonly config?: Readonly<Record<string, string>>;
   /** Write the optimized model here while loading (used by the `optimize` pass). */
   readonly saveOptimizedTo?: string;
   /** Name of a file beside that, for the weights: needed when they are more than one file can hold. */

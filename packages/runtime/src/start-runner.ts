@@ -22,6 +22,7 @@ import { checkRequirement } from './host/requirement.ts';
 import { exitReason, type ExitFacts } from './exit-reason.ts';
 import { checkGolden, readGolden } from './golden.ts';
 import { locate, type Located } from './locate.ts';
+import { checkConfig } from './onnxruntime/config-keys.ts';
 import type { LoadRequest, ReadyReply } from './protocol.ts';
 import type { Runner, RunnerExit, RunnerOptions } from './runner.ts';
 import { type RunnerProcess, spawnRunner } from './spawn.ts';
@@ -40,10 +41,11 @@ export interface RunnerWorld {
 
 const REAL: RunnerWorld = { clock: systemClock, spawn: spawnRunner };
 
-/** @throws HOST_UNSUPPORTED, RUNNER_START_FAILED, ENGINE_UNAVAILABLE, GOLDEN_MISMATCH, and every error about the model itself */
+/** @throws HOST_UNSUPPORTED, SESSION_INVALID, PROVIDER_UNAVAILABLE, RUNNER_START_FAILED, ENGINE_UNAVAILABLE, GOLDEN_MISMATCH, and every error about the model itself */
 export async function startRunner(options: RunnerOptions, world: RunnerWorld = REAL): Promise<Runner> {
   const located = await locate(options.path);
   checkRequirement(located.manifest?.requires, hostFacts(), options.model);
+  checkConfig(options.session.config ?? {}, options.model);
   const started = world.clock.now();
   const runnerProcess = spawnOrFail(options, world);
   const handle = new RunnerHandle(options, runnerProcess, world.clock);

@@ -6,18 +6,20 @@
  * The library is loaded inside `openOnnxruntime`, so that importing this file needs no native code and a machine
  * on which the binding does not load gets an error with a remedy instead of a stack.
  */
+import path from 'node:path';
 import { ARRAY_OF, fail, type NumericData, type Tensor, type Tensors } from '@slipway/core/base';
 import type { Signature } from '@slipway/core';
 import type * as OnnxRuntime from 'onnxruntime-node';
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import type { Engine, EngineSession, SessionOptions } from '../engine.ts';
 import { loadError, runError } from './errors.ts';
+import { checkProviders, providerFailure } from './providers.ts';
 import { signatureOf } from './signature.ts';
 import { onnxruntimeVersion } from './version.ts';
 
 const NAME = 'onnxruntime';
 
-type Library = Pick<typeof OnnxRuntime, 'InferenceSession'>;
+type Library = Pick<typeof OnnxRuntime, 'InferenceSession' | 'listSupportedBackends'>;
 
 /** @throws ENGINE_UNAVAILABLE when the native library does not load on this machine */
 export async function openOnnxruntime(): Promise<Engine> {
@@ -36,18 +38,24 @@ export async function openOnnxruntime(): Promise<Engine> {
 }
 
 async function load(library: Library, file: string, options: SessionOptions): Promise<EngineSession> {
+  const { executionProviders: providers = [], interThreads = 1, config = {} } = options;
+  const name = path.basename(file);
+  checkProviders(providers, library.listSupportedBackends(), name);
   let session: InferenceSession;
   let signature: Signature;
   try {
     session = await library.InferenceSession.create(file, {
       intraOpNumThreads: options.threads,
-      interOpNumThreads: 1,
-      executionMode: 'sequential',
+      interOpNumThreads: interThreads,
+      executionMode: interThreads > 1 ? 'parallel' : 'sequential',
+      enableCpuMemArena: options.memoryArena ?? true,
+      ...(providers.length === 0 ? {} : { executionProviders: providers }),
       graphOptimizationLevel: options.optimization === 'none' ? 'disabled' : options.optimization,
       // Only what is fatal: every error is thrown as well, and one line per bad request would flood the log.
       logSeverityLevel: 4,
       ...(options.saveOptimizedTo === undefined ? {} : { optimizedModelFilePath: options.saveOptimizedTo }),
       extra: {
+        ...config,
         session: {
           intra_op: { allow_spinning: options.spinning ? '1' : '0' },
           ...(options.saveWeightsTo === undefined
@@ -58,7 +66,8 @@ async function load(library: Library, file: string, options: SessionOptions): Pr
     });
     signature = signatureOf(session, file);
   } catch (error) {
-    throw loadError(error, file);
+    const text = error instanceof Error ? error.message : String(error);
+    throw providerFailure(text, providers, name) ?? loadError(error, file);
   }
   return {
     signature,

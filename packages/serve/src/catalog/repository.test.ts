@@ -67,6 +67,7 @@ const CONFIG = `max_batch_size: 4
 input { name: "x" data_type: TYPE_FP32 dims: 1 }
 output { name: "y" data_type: TYPE_FP32 dims: 1 label_filename: "labels.txt" }
 dynamic_batching { preserve_ordering: true }
+response_cache { enable: true }
 `;
 
 describe('a model repository', () => {
@@ -93,7 +94,7 @@ describe('a model repository', () => {
       reason: 'config.pbtxt:1:1: unknown field "max_batch_sise", did you mean "max_batch_size"?',
     });
     expect(index.find(({ name }) => name === 'other')?.reason).toMatch(/config\.pbtxt: the model has no input "z"/);
-    expect(said.join('\n')).toMatch(/config\.pbtxt:4:39: dynamic_batching\.preserve_ordering is of no effect/);
+    expect(said.join('\n')).toMatch(/config\.pbtxt:5:16: response_cache is of no effect/);
 
     await put('wrong/config.pbtxt', 'max_batch_size: 4');
     await expect.poll(() => ask('wrong'), { timeout: 10_000 }).toBe('200 1.0');

@@ -26,16 +26,20 @@ export interface BatchingSettings {
   /** Bytes of tensors that may wait. */
   readonly maxQueueBytes?: number;
   readonly paddingBuckets?: PaddingBuckets;
+  /** A request with more rows than a batch becomes several calls; otherwise it is refused. Default true. */
+  readonly splitOversize?: boolean;
+  /** Answers leave in the order of their requests. Default false. */
+  readonly preserveOrdering?: boolean;
 }
 
 /** Sizes to fill up to, so that the engine sees few different shapes. Ascending. */
 export interface PaddingBuckets {
   /** Rows of a batch; the rows that are added are dropped from the outputs. */
   readonly rows?: readonly number[];
-  /** By name of a free dimension of the signature, for example `sequence`. */
-  readonly dims?: Readonly<Record<string, readonly number[]>>;
-  /** What is added along `dims`. Default 0. */
-  readonly value?: number;
+  /** By name of a free dimension of the signature, for example `sequence`; `powers`: all of them, to powers of two. */
+  readonly dims?: Readonly<Record<string, readonly number[]>> | 'powers';
+  /** What is added along `dims`; `first`: the first element of the tensor. Default 0. */
+  readonly value?: number | 'first';
 }
 
 /** Bounds of the requests of one priority. */
@@ -51,6 +55,8 @@ export interface PrioritySettings {
   readonly levels?: number;
   /** Of a request that says none. */
   readonly default?: number;
+  /** Waiting so long is worth one priority, milliseconds. Default 1000. */
+  readonly ageMs?: number;
   /** By priority; where it says nothing, `timeouts` and `batching` hold. */
   readonly policies?: Readonly<Record<string, QueuePolicy>>;
 }
@@ -113,6 +119,12 @@ export interface SessionSettings {
   /** Let idle threads spin. */
   readonly spinning?: boolean;
   readonly optimization?: 'none' | 'basic' | 'extended' | 'all';
+  /** Operators that may run at the same time. Default 1. */
+  readonly interThreads?: number;
+  /** Keep memory between calls. Default true. */
+  readonly memoryArena?: boolean;
+  /** Each runner has cores of its own. Default false. */
+  readonly pinned?: boolean;
   /** Further options of the engine, by its own names. */
   readonly options?: Readonly<Record<string, string>>;
 }

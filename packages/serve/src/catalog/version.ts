@@ -19,7 +19,7 @@ import type { Intake } from '../schedule/intake.ts';
 import { Scheduler } from '../schedule/scheduler.ts';
 import { VersionStats } from '../telemetry/stats.ts';
 import { compileFor, type Fronted, putBefore } from '../transforms/open.ts';
-import { policyOf } from './policy.ts';
+import { policyOf, sessionOf } from './policy.ts';
 import { differenceFrom } from './readers/expected.ts';
 import { readSample } from './sample.ts';
 import { mergeSettings, type ModelSettings, settingsOfHints } from './settings.ts';
@@ -144,7 +144,7 @@ export class LoadedVersion implements ServedVersion {
     };
     const supervisors = Array.from({ length: settings.instances ?? 1 }, () =>
       superviseRunner(
-        { model: label, path, session: { threads: settings.session?.threads ?? options.threads }, logger },
+        { model: label, path, session: sessionOf(settings, options.threads), logger },
         { onEvent: follow(), clock, giveUpAfter: 6 },
       ),
     );

@@ -17,9 +17,10 @@ import {
 } from '@slipway/core';
 
 export interface Padding {
-  /** By the name of a free dimension, ascending; what is longer than the last is not filled up. */
-  readonly dims: ReadonlyMap<string, readonly number[]>;
-  readonly value: number;
+  /** By the name of a free dimension, ascending; what is longer than the last is not filled up. `powers`: all, of two. */
+  readonly dims: ReadonlyMap<string, readonly number[]> | 'powers';
+  /** `first`: the first element of the tensor, as TensorFlow Serving has it. */
+  readonly value: number | 'first';
 }
 
 /** What a request had, by the name of the dimension. */
@@ -85,7 +86,9 @@ export class Padder {
   }
 
   #target(dim: string, size: number): number | undefined {
-    return this.#padding.dims.get(dim)?.find((candidate) => candidate >= size);
+    const { dims } = this.#padding;
+    if (dims === 'powers') return size <= 1 ? size : 2 ** Math.ceil(Math.log2(size));
+    return dims.get(dim)?.find((candidate) => candidate >= size);
   }
 }
 
@@ -96,7 +99,7 @@ function dimOf(spec: TensorSpec, axis: number): string | null {
 }
 
 /** The block that both shapes have in common, in a tensor of `shape`; the rest is `fill`. Shapes of equal rank. */
-function resized(tensor: Tensor, shape: readonly number[], fill: number): Tensor {
+function resized(tensor: Tensor, shape: readonly number[], fill: number | 'first'): Tensor {
   if (shape.every((size, axis) => size === tensor.shape[axis])) return tensor;
   const count = elementCount(shape);
   const common = shape.map((size, axis) => Math.min(size, tensor.shape[axis] ?? 0));
@@ -114,15 +117,16 @@ function resized(tensor: Tensor, shape: readonly number[], fill: number): Tensor
     return at;
   };
   if (tensor.dtype === 'string') {
-    const data = new Array<string>(count).fill('');
+    const data = new Array<(typeof tensor.data)[number]>(count).fill(fill === 'first' ? (tensor.data[0] ?? '') : '');
     for (let index = 0; index < runs; index++) {
       const [source, target] = [starts(index, from), starts(index, to)];
-      for (let i = 0; i < run; i++) data[target + i] = tensor.data[source + i] as string;
+      for (let i = 0; i < run; i++) data[target + i] = tensor.data[source + i] ?? '';
     }
     return { dtype: 'string', shape, data };
   }
   const data = new ARRAY_OF[tensor.dtype](count);
-  if (fill !== 0) data.fill(elementOf(tensor.dtype, fill) as never);
+  if (fill === 'first') data.fill((tensor.data[0] ?? 0) as never);
+  else if (fill !== 0) data.fill(elementOf(tensor.dtype, fill) as never);
   const source: NumericData = tensor.data;
   for (let index = 0; index < runs; index++) {
     const start = starts(index, from);

@@ -25,6 +25,8 @@ export interface Priorities {
 }
 
 export interface SchedulePolicy {
+  /** A request is one call, as it is: never joined with another, never split. */
+  readonly whole: boolean;
   /** Rows in one call, at most. */
   readonly maxBatchSize: number;
   /** Milliseconds a batch may take because of batching, by estimate. */
@@ -50,6 +52,7 @@ export interface SchedulePolicy {
 }
 
 export const DEFAULT_POLICY: SchedulePolicy = {
+  whole: false,
   maxBatchSize: 64,
   latencyBudgetMs: 50,
   maxQueueRows: 4096,

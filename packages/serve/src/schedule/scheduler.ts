@@ -79,7 +79,7 @@ export class Scheduler {
   constructor(options: SchedulerOptions) {
     const { policy, signature, clock } = options;
     this.#options = options;
-    this.rules = new ShapeRules(signature);
+    this.rules = new ShapeRules(signature, policy.whole);
     this.#queue = new JobQueue(policy.priorities.ageMs);
     this.#padder = policy.padding === null ? null : new Padder(signature, policy.padding);
     this.#inOrder = policy.preserveOrdering ? new InOrder() : null;

@@ -25,10 +25,11 @@ export class ShapeRules {
   /** Axes other than 0 that may differ between requests, per input. */
   readonly #free: readonly { readonly name: string; readonly axes: readonly number[] | null }[];
 
-  constructor(signature: Signature) {
+  /** @param whole a request is one call, whatever the signature would allow */
+  constructor(signature: Signature, whole = false) {
     const one = (spec: TensorSpec): boolean => spec.shape?.[0] === 1;
     const allOne = signature.inputs.length > 0 && [...signature.inputs, ...signature.outputs].every(one);
-    this.sharing = isBatchable(signature) ? 'stack' : allOne ? 'rows' : 'single';
+    this.sharing = whole ? 'single' : isBatchable(signature) ? 'stack' : allOne ? 'rows' : 'single';
     const freed = (spec: TensorSpec): TensorSpec => ({ ...spec, shape: [ROWS, ...(spec.shape ?? []).slice(1)] });
     this.accepts = this.sharing === 'rows' ? { ...signature, inputs: signature.inputs.map(freed) } : signature;
     this.#free = signature.inputs.map(({ name, shape }) => ({

@@ -188,18 +188,16 @@ describe('batching_parameters', () => {
 
   it('bounds batches, delays and queues', () => {
     const { batching, warnings } = read(
-      'max_batch_size { value: 128 } batch_timeout_micros { value: 1500 } max_enqueued_batches { value: 10 } num_batch_threads { value: 4 } allowed_batch_sizes: 32 allowed_batch_sizes: 128 pad_variable_length_inputs: true',
+      'max_batch_size { value: 128 } batch_timeout_micros { value: 1500 } max_enqueued_batches { value: 10 } num_batch_threads { value: 4 } allowed_batch_sizes: 32 allowed_batch_sizes: 128 pad_variable_length_inputs: true enable_large_batch_splitting: false',
     );
     expect(batching).toEqual({
       maxBatchSize: 128,
       maxDelayMs: 1.5,
       maxQueueRows: 1280,
-      paddingBuckets: { rows: [32, 128] },
+      paddingBuckets: { rows: [32, 128], dims: 'powers', value: 'first' },
+      splitOversize: false,
     });
-    expect(warnings).toEqual([
-      expect.stringContaining('num_batch_threads is of no effect'),
-      expect.stringContaining('pad_variable_length_inputs is of no effect'),
-    ]);
+    expect(warnings).toEqual([expect.stringContaining('num_batch_threads is of no effect')]);
   });
 
   it.each([

@@ -67,7 +67,7 @@ const batchingParameters = message({
   thread_pool_name: unread,
   allowed_batch_sizes: repeated(whole({ min: 1 })),
   pad_variable_length_inputs: bool,
-  enable_large_batch_splitting: unread,
+  enable_large_batch_splitting: bool,
   max_execution_batch_size: wrapped,
   low_priority_max_batch_size: ignored('requests of every priority share the batches'),
   low_priority_batch_timeout_micros: ignored('requests of every priority share the batches'),
@@ -82,8 +82,7 @@ export function readBatchingParameters(
   content: Uint8Array,
   file: string,
 ): { readonly batching: BatchingSettings; readonly warnings: readonly string[] } {
-  const { value, warnings: ignoredFields } = readText(content, file, batchingParameters);
-  const warnings = [...ignoredFields];
+  const { value, warnings } = readText(content, file, batchingParameters);
   const invalid = (problem: string): SlipwayError => fail('SERVING_CONFIG_INVALID', { path: file, problem });
   const maxBatchSize = value.max_execution_batch_size?.value ?? value.max_batch_size?.value;
   if (maxBatchSize === 0) throw invalid('max_batch_size must be at least 1');
@@ -94,11 +93,7 @@ export function readBatchingParameters(
   if (rows !== undefined && maxBatchSize !== undefined && rows.at(-1) !== maxBatchSize) {
     throw invalid(`the last of allowed_batch_sizes must be the largest batch, ${maxBatchSize}`);
   }
-  if (value.pad_variable_length_inputs === true) {
-    warnings.push(
-      `${file}: pad_variable_length_inputs is of no effect: requests of different shapes go as different calls`,
-    );
-  }
+  const variable = value.pad_variable_length_inputs === true;
   const batches = value.max_enqueued_batches?.value;
   const delay = value.batch_timeout_micros?.value;
   const largest = maxBatchSize ?? rows?.at(-1);
@@ -108,7 +103,18 @@ export function readBatchingParameters(
       ...(delay === undefined ? {} : { maxDelayMs: delay / 1000 }),
       // There the queue is counted in batches.
       ...(batches === undefined ? {} : { maxQueueRows: Math.max(1, batches) * (largest ?? DEFAULT_BATCH) }),
-      ...(rows === undefined ? {} : { paddingBuckets: { rows } }),
+      // There inputs are filled up to the longest of their batch, here to few sizes: lengths that differ a little share them.
+      ...(rows === undefined && !variable
+        ? {}
+        : {
+            paddingBuckets: {
+              ...(rows === undefined ? {} : { rows }),
+              ...(variable ? { dims: 'powers', value: 'first' } : {}),
+            },
+          }),
+      ...(value.enable_large_batch_splitting === undefined
+        ? {}
+        : { splitOversize: value.enable_large_batch_splitting }),
     },
     warnings,
   };

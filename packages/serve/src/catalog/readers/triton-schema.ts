@@ -114,7 +114,7 @@ const optimization = message({
 const dynamicBatching = message({
   preferred_batch_size: repeated(whole({ min: 1 })),
   max_queue_delay_microseconds: whole(),
-  preserve_ordering: ignored('an answer does not wait for another; ask in one stream to have them in order'),
+  preserve_ordering: bool,
   priority_levels: whole({ max: 1000 }),
   default_priority_level: whole({ max: 1000 }),
   default_queue_policy: queuePolicy,

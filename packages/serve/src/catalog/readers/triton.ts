@@ -98,6 +98,7 @@ function settingsOf(config: TritonModelConfig, invalid: Invalid, warn: Warn): Mo
       'preferredBatchSizes',
       dynamic?.preferred_batch_size?.toSorted((a, b) => a - b),
     ),
+    ...(dynamic?.preserve_ordering === true ? { preserveOrdering: true } : {}),
     ...optional('maxDelayMs', milliseconds(dynamic?.max_queue_delay_microseconds)),
     ...optional('maxQueueRows', dynamic?.default_queue_policy?.max_queue_size || undefined),
   };
@@ -177,8 +178,12 @@ function instancesOf({ instance_group: groups = [] }: TritonModelConfig, warn: W
 function sessionOf({ optimization, parameters }: TritonModelConfig, warn: Warn): SessionSettings {
   const options: Record<string, string> = {};
   let threads: number | undefined;
+  let interThreads: number | undefined;
+  let memoryArena: boolean | undefined;
   for (const [name, { string_value: text = '' }] of parameters ?? []) {
     if (name === 'intra_op_thread_count' && /^\d+$/.test(text)) threads = Number(text) || undefined;
+    else if (name === 'inter_op_thread_count' && /^\d+$/.test(text)) interThreads = Number(text) || undefined;
+    else if (name === 'enable_mem_arena') memoryArena = text !== '0';
     else if (name.startsWith('session.')) options[name] = text;
     else warn(`parameters "${name}" is of no effect`);
   }
@@ -189,6 +194,8 @@ function sessionOf({ optimization, parameters }: TritonModelConfig, warn: Warn):
   }
   return {
     ...optional('threads', threads),
+    ...optional('interThreads', interThreads),
+    ...optional('memoryArena', memoryArena),
     ...(level === undefined ? {} : { optimization: level === 0 ? 'all' : level < 0 ? 'basic' : 'extended' }),
     ...(providers.length === 0 ? {} : { executionProviders: [...providers.map(({ name = '' }) => name), 'cpu'] }),
     ...(Object.keys(options).length === 0 ? {} : { options }),
