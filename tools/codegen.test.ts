@@ -17,7 +17,7 @@ describe('codegen --check', () => {
 
   it('accepts what is committed', () => {
     const { status, stdout } = check(copy);
-    expect([status, stdout]).toEqual([0, 'codegen: 1 file(s) are what their schema generates\n']);
+    expect([status, stdout]).toEqual([0, 'codegen: 2 file(s) are what their schema generates\n']);
   });
 
   it('fails when a byte differs', () => {

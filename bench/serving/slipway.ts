@@ -1,8 +1,8 @@
-/** Slipway itself as a server under test. Usage: slipway.ts NAME=PATH THREADS */
+/** Slipway itself as a server under test. Usage: slipway.ts NAME=PATH THREADS [rest | grpc]: the port it prints */
 import { createLogger } from '@slipway/core';
 import { startServer } from '@slipway/serve';
 
-const [model = '', threads = '1'] = process.argv.slice(2);
+const [model = '', threads = '1', port = 'rest'] = process.argv.slice(2);
 const [name = '', path = ''] = model.split('=');
 const server = await startServer({
   models: [{ name, path }],
@@ -14,5 +14,5 @@ const server = await startServer({
   logger: createLogger('error'),
 });
 await server.ready;
-console.log(`listening ${server.rest.port}`);
+console.log(`listening ${port === 'grpc' ? server.grpc?.port : server.rest.port}`);
 process.on('SIGTERM', () => void server.close().then(() => process.exit(0)));

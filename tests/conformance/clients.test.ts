@@ -19,6 +19,12 @@ const there = existsSync(PYTHON);
 
 const CLIENTS = [
   {
+    title: 'grpcio with server reflection',
+    script: 'reflection_client.py',
+    last: 'ok   GetModelStatus',
+    grpc: true,
+  },
+  {
     title: 'a TensorFlow Serving client over gRPC',
     script: 'tensorflow_grpc_client.py',
     last: 'ok   requests at the same time',

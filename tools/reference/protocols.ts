@@ -44,6 +44,7 @@ them is in \`packages/serve/proto\`.
 | \`tensorflow.serving.SessionService\` | \`SessionRun\` answers UNIMPLEMENTED: it names tensors of a TensorFlow graph |
 | \`inference.GRPCInferenceService\` | \`ServerLive\`, \`ServerReady\`, \`ModelReady\`, \`ServerMetadata\`, \`ModelMetadata\`, \`ModelInfer\`, \`ModelStreamInfer\`, \`RepositoryIndex\` |
 | \`grpc.health.v1.Health\` | \`Check\`, \`Watch\`: of the server (the empty name) and of each service here |
+| \`grpc.reflection.v1.ServerReflection\`, \`v1alpha\` | \`ServerReflectionInfo\`: \`grpcurl -plaintext localhost:8500 list\` works without definitions |
 
 - **Predict** takes \`tensor_content\` or the typed field of the dtype (one value stands for all, as in TensorFlow) and answers in typed
   fields, as TensorFlow Serving does. DT_BFLOAT16 is widened to DT_FLOAT.
@@ -52,7 +53,8 @@ them is in \`packages/serve/proto\`.
   output is raw, because there is no typed field for it. BF16 is taken raw, and widened to FP32.
 - **ModelStreamInfer** answers in the order of the requests, each with its own \`error_message\`; 64 may be under way.
 - **Deadline**: \`grpc-timeout\`, and for \`ModelInfer\` the parameter \`timeout\` (microseconds). A cancelled call leaves the queue.
-- **Compression**: messages in gzip or deflate are taken; answers are not compressed.
+- **Compression**: messages in gzip or deflate are taken. Answers of 1 KiB and more are compressed for a client that compresses its requests and takes
+  that encoding; others, who mostly only can take it, get them as they are, because floats hardly shrink.
 - **Errors** have the gRPC status of the [error table](errors.md). Trailers: \`grpc-message\` is the text for people, \`slipway-code\` the code for
   programs, \`slipway-hint\` what to do, \`grpc-retry-pushback-ms\` when to try again after RESOURCE_EXHAUSTED. \`x-request-id\` is on every answer.
 - **Bounds**: a message as large as a request body (\`--max-body-bytes\`), 1000 calls at a time on one connection, 16 KiB of headers; who resets streams faster

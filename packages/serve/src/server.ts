@@ -24,13 +24,14 @@ import { storeSource } from './catalog/store-source.ts';
 import { LoadedVersion } from './catalog/version.ts';
 import { Wishes } from './catalog/wishes.ts';
 import { GrpcListener } from './grpc/listener.ts';
+import { REFLECTION_SERVICES, reflectionMethods } from './grpc/reflection.ts';
 import { STATUS_CODE } from './grpc/status.ts';
 import type { Router } from './http/exchange.ts';
 import { HttpListener } from './http/listener.ts';
 import { compileOptions, type ServeOptions, type ServeSettings } from './options.ts';
 import { OpenapiRoutes } from './openapi/routes.ts';
 import { Gateway } from './protocols/gateway.ts';
-import { healthMethods } from './protocols/health.ts';
+import { HEALTH_SERVICE, healthMethods } from './protocols/health.ts';
 import { inferenceContext } from './protocols/inference/context.ts';
 import { INFERENCE_SERVICE, inferenceMethods } from './protocols/inference/grpc.ts';
 import { InferenceRoutes } from './protocols/inference/routes.ts';
@@ -66,6 +67,9 @@ export interface RunningServer {
   /** Stop accepting, answer what is under way, end the runners. Safe to call twice. */
   close(): Promise<void>;
 }
+
+/** Of inference; health is asked of each. */
+const SERVICES = [INFERENCE_SERVICE, PREDICTION_SERVICE, MODEL_SERVICE];
 
 /** A model nobody serves must not become a label: the client chooses its name. */
 const UNKNOWN_MODEL = '_unknown';
@@ -166,7 +170,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       methods: {
         ...inferenceMethods(inference),
         ...tensorflowMethods(gateway, settings.maxBodyBytes),
-        ...healthMethods(catalog, [INFERENCE_SERVICE, PREDICTION_SERVICE, MODEL_SERVICE], clock),
+        ...healthMethods(catalog, SERVICES, clock),
+        ...reflectionMethods([...SERVICES, HEALTH_SERVICE, ...REFLECTION_SERVICES]),
       },
       maxMessageBytes: settings.maxBodyBytes,
       maxConnections: settings.maxConnections,

@@ -3,12 +3,15 @@
  *
  * Invariants: status and trailers are sent once; a handler that answers too late or twice is ignored; a client that goes away is
  * told to the handler exactly once, and then nothing is written any more.
+ *
+ * Answers are compressed for a client that compresses its requests and says that it takes answers so. Most clients say that they
+ * take gzip whether they want it or not, and floats hardly shrink: compressing whatever may be would only cost time.
  */
 import { asSlipwayError, fail, type SlipwayError } from '@slipway/core';
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
-import { gunzip, inflate } from 'node:zlib';
+import { deflate, gunzip, gzip, inflate } from 'node:zlib';
 import { clientRequestId } from '../http/headers.ts';
-import { fillPrefix, type Frame, FrameReader, PREFIX } from './frames.ts';
+import { compressedFrame, fillPrefix, type Frame, FrameReader, isWholeMessage, PREFIX } from './frames.ts';
 import type { Call, Incoming, Method } from './method.ts';
 import { errorTrailers, parseTimeout, type StatusName } from './status.ts';
 import type { ProtoWriter } from './writer.ts';
@@ -24,27 +27,57 @@ export interface CallHost {
 }
 
 const ACCEPTED = 'gzip, deflate, identity';
+/** Smaller answers are not worth compressing. */
+const LEAST_COMPRESSED = 1024;
+
+/** A stream and its call: listeners are functions of the module, because closures for each call cost more than the call. */
+const CALL: unique symbol = Symbol('call');
+interface CallStream extends ServerHttp2Stream {
+  [CALL]?: ServerCall;
+}
+
+const ignore = (): void => undefined;
+function onClose(this: CallStream): void {
+  this[CALL]?.closed();
+}
+function onData(this: CallStream, chunk: Buffer): void {
+  this[CALL]?.data(chunk);
+}
+function onEnd(this: CallStream): void {
+  this[CALL]?.ended();
+}
+function onDrain(this: CallStream): void {
+  this[CALL]?.drained();
+}
+function onWantTrailers(this: CallStream): void {
+  this[CALL]?.sendTrailers();
+}
 
 export class ServerCall implements Call {
   readonly id: string;
   readonly startedAt: number = performance.now();
-  readonly #stream: ServerHttp2Stream;
+  readonly #stream: CallStream;
   readonly #host: CallHost;
   readonly #path: string;
   readonly #method: Method;
-  readonly #frames: FrameReader;
+  /** Made when a message does not come in one piece. */
+  #frames: FrameReader | null = null;
   readonly #encoding: string;
+  /** The client takes answers in the encoding it uses itself. */
+  readonly #compresses: boolean;
   #timeoutMs: number | null = null;
   #incoming: Incoming | null = null;
   /** The only message of a unary call, until the client has ended. */
   #message: Buffer | null = null;
   /** Compressed messages that are being inflated: what follows them waits. */
   #inflating: Promise<void> | null = null;
+  /** Answers that are being compressed: what follows them waits. */
+  #deflating: Promise<void> | null = null;
   #counted = 0;
   #responded = false;
-  #trailers: Record<string, string | number> = { 'grpc-status': 0 };
+  #trailers: Readonly<Record<string, string | number>> = OK_TRAILERS;
   #over = false;
-  #onClose: (() => void)[] = [];
+  #onClose: (() => void)[] | null = null;
   #onDrain: (() => void) | null = null;
 
   constructor(host: CallHost, stream: ServerHttp2Stream, headers: IncomingHttpHeaders, path: string, method: Method) {
@@ -52,24 +85,29 @@ export class ServerCall implements Call {
     this.#stream = stream;
     this.#path = path;
     this.#method = method;
-    this.#frames = new FrameReader(host.maxMessageBytes);
-    this.#encoding = String(headers['grpc-encoding'] ?? 'identity');
+    const encoding = headers['grpc-encoding'];
+    this.#encoding = typeof encoding === 'string' ? encoding : 'identity';
+    this.#compresses = COMPRESSIONS.has(this.#encoding) && accepts(headers, this.#encoding);
     const id = headers['x-request-id'];
     this.id = (typeof id === 'string' ? clientRequestId(['x-request-id', id]) : undefined) ?? host.nextId();
-    stream.on('error', () => undefined);
-    stream.on('close', () => this.#closed());
+    this.#stream[CALL] = this;
+    stream.on('error', ignore);
+    stream.on('close', onClose);
     try {
       this.#timeoutMs = parseTimeout(headers['grpc-timeout'] as string | undefined);
-      if (!['identity', 'gzip', 'deflate'].includes(this.#encoding)) {
+      if (this.#encoding !== 'identity' && !COMPRESSIONS.has(this.#encoding)) {
         throw fail('NOT_IMPLEMENTED', { problem: `grpc-encoding "${this.#encoding.slice(0, 40)}" is not supported` });
       }
-      if (method.kind === 'stream') this.#incoming = method.open(this, () => this.#resume());
+      if (method.kind === 'stream') {
+        this.#incoming = method.open(this, () => this.#resume());
+        stream.on('drain', onDrain);
+      }
     } catch (thrown) {
       this.#failed(thrown);
       return;
     }
-    stream.on('data', (chunk: Buffer) => this.#data(chunk));
-    stream.on('end', () => this.#after(() => this.#ended()));
+    stream.on('data', onData);
+    stream.on('end', onEnd);
   }
 
   get over(): boolean {
@@ -86,20 +124,32 @@ export class ServerCall implements Call {
   }
 
   reply(message: ProtoWriter): void {
-    this.send(message);
-    this.end();
+    if (!this.#finish('OK')) return;
+    this.#respond();
+    const framed = message.finish(PREFIX);
+    if (this.#compresses && framed.length >= LEAST_COMPRESSED) {
+      this.#writeCompressed(framed);
+      this.#end();
+    } else if (this.#deflating !== null) {
+      this.#later(() => this.#stream.write(fillPrefix(framed)));
+      this.#end();
+    } else this.#stream.end(fillPrefix(framed));
   }
 
   send(message: ProtoWriter): void {
     if (this.#over) return;
     this.#respond();
-    this.#stream.write(fillPrefix(message.finish(PREFIX)));
+    const framed = message.finish(PREFIX);
+    if (this.#compresses && framed.length >= LEAST_COMPRESSED) this.#writeCompressed(framed);
+    else this.#later(() => this.#stream.write(fillPrefix(framed)));
+    // A client that does not read its answers is not read either.
+    if (this.#incoming !== null && this.#stream.writableNeedDrain) this.#stream.pause();
   }
 
   end(): void {
     if (!this.#finish('OK')) return;
     this.#respond();
-    this.#stream.end();
+    this.#end();
   }
 
   fail(error: SlipwayError, status: StatusName = error.definition.grpc, message: string = error.message): void {
@@ -120,13 +170,13 @@ export class ServerCall implements Call {
         { endStream: true },
       );
     }
-    if (this.#responded) this.#stream.end();
+    if (this.#responded) this.#end();
     else this.#abandon();
     this.#responded = true;
   }
 
   onClose(callback: () => void): void {
-    this.#onClose.push(callback);
+    (this.#onClose ??= []).push(callback);
   }
 
   onDrain(callback: () => void): void {
@@ -142,23 +192,52 @@ export class ServerCall implements Call {
     this.fail(fail('REQUEST_TIMEOUT', { seconds }));
   }
 
+  sendTrailers(): void {
+    this.#stream.sendTrailers(this.#trailers);
+    // A reset in the same turn would overtake the trailers.
+    if (!this.#stream.readableEnded) setImmediate(() => this.#abandon());
+  }
+
   #respond(): void {
     if (this.#responded) return;
     this.#responded = true;
-    this.#stream.on('wantTrailers', () => {
-      this.#stream.sendTrailers(this.#trailers);
-      // A reset in the same turn would overtake the trailers.
-      setImmediate(() => this.#abandon());
+    this.#stream.on('wantTrailers', onWantTrailers);
+    const headers: Record<string, string | number> = {
+      ':status': 200,
+      'content-type': 'application/grpc',
+      'x-request-id': this.id,
+    };
+    if (this.#compresses) headers['grpc-encoding'] = this.#encoding;
+    this.#stream.respond(headers, RESPOND_OPTIONS);
+  }
+
+  #writeCompressed(framed: Buffer): void {
+    const run = this.#encoding === 'gzip' ? gzip : deflate;
+    const compressed = new Promise<Buffer>((resolve) => {
+      // Level 1: numbers hardly get smaller by more effort. Who cannot compress sends as it is.
+      run(framed.subarray(PREFIX), { level: 1 }, (error, result) => resolve(error === null ? result : NOTHING));
     });
-    this.#stream.respond(
-      {
-        ':status': 200,
-        'content-type': 'application/grpc',
-        'grpc-accept-encoding': ACCEPTED,
-        'x-request-id': this.id,
-      },
-      { waitForTrailers: true },
-    );
+    this.#deflating = (this.#deflating ?? Promise.resolve())
+      .then(() => compressed)
+      .then((bytes) => {
+        if (this.#stream.destroyed) return;
+        const smaller = bytes.length > 0 && bytes.length < framed.length - PREFIX;
+        this.#stream.write(smaller ? compressedFrame(bytes) : fillPrefix(framed));
+      });
+  }
+
+  /** Now, or when what is being compressed was written. */
+  #later(action: () => void): void {
+    if (this.#deflating === null) action();
+    else {
+      this.#deflating = this.#deflating.then(() => {
+        if (!this.#stream.destroyed) action();
+      });
+    }
+  }
+
+  #end(): void {
+    this.#later(() => this.#stream.end());
   }
 
   /** What the client still wants to send is of no use. */
@@ -175,10 +254,10 @@ export class ServerCall implements Call {
     return !this.#stream.destroyed;
   }
 
-  #closed(): void {
+  closed(): void {
     if (this.#over) return;
     this.#finish('CANCELLED');
-    for (const callback of this.#onClose) callback();
+    for (const callback of this.#onClose ?? []) callback();
   }
 
   #failed(thrown: unknown): void {
@@ -191,20 +270,31 @@ export class ServerCall implements Call {
     return allowed;
   }
 
-  #data(chunk: Buffer): void {
+  data(chunk: Buffer): void {
     if (this.#over) return;
     try {
+      // The usual call: one message, not compressed, in one piece.
+      if (this.#frames === null && isWholeMessage(chunk, this.#host.maxMessageBytes)) {
+        this.#received(chunk.subarray(PREFIX));
+        return;
+      }
+      this.#frames ??= new FrameReader(this.#host.maxMessageBytes);
       const frames = this.#frames.add(chunk);
       if (!this.#count(this.#frames.pending)) {
         throw fail('SERVER_BUSY', {});
       }
       for (const frame of frames) {
         if (frame.compressed) this.#inflate(frame);
-        else this.#after(() => this.#complete(frame.message));
+        else this.#received(frame.message);
       }
     } catch (thrown) {
       this.#failed(thrown);
     }
+  }
+
+  #received(message: Buffer): void {
+    if (this.#inflating === null) this.#complete(message);
+    else this.#after(() => this.#complete(message));
   }
 
   /** Do it now, or when the messages before it are inflated. */
@@ -245,7 +335,7 @@ export class ServerCall implements Call {
   #complete(message: Buffer): void {
     if (this.#incoming !== null) {
       this.#incoming.message(message);
-      if (this.#incoming.full) this.#stream.pause();
+      if (this.#incoming.full || this.#stream.writableNeedDrain) this.#stream.pause();
       return;
     }
     if (this.#message !== null) {
@@ -254,8 +344,12 @@ export class ServerCall implements Call {
     this.#message = message;
   }
 
-  #ended(): void {
-    if (this.#frames.pending > 0) {
+  ended(): void {
+    this.#after(() => this.#allReceived());
+  }
+
+  #allReceived(): void {
+    if (this.#frames !== null && this.#frames.pending > 0) {
       throw fail('REQUEST_MALFORMED', { problem: 'the request ends in the middle of a message' });
     }
     if (this.#incoming !== null) this.#incoming.end();
@@ -263,9 +357,23 @@ export class ServerCall implements Call {
     else if (this.#method.kind === 'unary') this.#method.handle(this, this.#message);
   }
 
-  #resume(): void {
-    if (!this.#over) this.#stream.resume();
+  drained(): void {
+    if (this.#incoming?.full === false) this.#resume();
   }
+
+  #resume(): void {
+    if (!this.#over && !this.#stream.writableNeedDrain) this.#stream.resume();
+  }
+}
+
+const COMPRESSIONS: ReadonlySet<string> = new Set(['gzip', 'deflate']);
+const OK_TRAILERS: Readonly<Record<string, number>> = Object.freeze({ 'grpc-status': 0 });
+const RESPOND_OPTIONS = Object.freeze({ waitForTrailers: true });
+const NOTHING = Buffer.alloc(0);
+
+function accepts(headers: IncomingHttpHeaders, encoding: string): boolean {
+  const accepted = headers['grpc-accept-encoding'];
+  return typeof accepted === 'string' && accepted.split(',').some((name) => name.trim() === encoding);
 }
 
 const hasSystemCode = (error: Error, code: string): boolean => 'code' in error && error.code === code;

@@ -67,6 +67,22 @@ export class FrameReader {
   }
 }
 
+/** True when `chunk` is one message, not compressed, and nothing else. */
+export function isWholeMessage(chunk: Buffer, limit: number): boolean {
+  if (chunk.length < PREFIX || chunk[0] !== 0) return false;
+  const length = chunk.readUInt32BE(1);
+  return length === chunk.length - PREFIX && length <= limit;
+}
+
+/** The message behind its prefix, which says that it is compressed. */
+export function compressedFrame(message: Buffer): Buffer {
+  const framed = Buffer.allocUnsafe(PREFIX + message.length);
+  framed[0] = 1;
+  framed.writeUInt32BE(message.length, 1);
+  message.copy(framed, PREFIX);
+  return framed;
+}
+
 /** `prefixed` holds a message behind `PREFIX` bytes, which this fills. */
 export function fillPrefix(prefixed: Buffer): Buffer {
   prefixed[0] = 0;
