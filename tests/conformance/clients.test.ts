@@ -2,11 +2,11 @@
  * Real clients from PyPI against our server: grpcio with stubs of TensorFlow Serving (NVIDIA's are in triton.test.ts). Needs a
  * Python that has them: named by SLIPWAY_CONFORMANCE_PYTHON, or made by `python3 -m venv .venv && .venv/bin/pip install -r tests/conformance/requirements.txt`.
  */
-import { createLogger } from '@slipway/core';
+import { createLogger, digestOf, writeManifest } from '@slipway/core';
 import { type RunningServer, startServer } from '@slipway/serve';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { existsSync, readdirSync } from 'node:fs';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
@@ -17,7 +17,17 @@ const ROOT = path.join(import.meta.dirname, '..', '..');
 const PYTHON = process.env.SLIPWAY_CONFORMANCE_PYTHON ?? path.join(ROOT, '.venv', 'bin', 'python');
 const there = existsSync(PYTHON);
 
-const CLIENTS = [
+interface Client {
+  readonly title: string;
+  readonly script: string;
+  readonly last: string;
+  readonly grpc: boolean;
+  /** A package that requirements.txt does not have. */
+  readonly needs?: string;
+}
+
+const CLIENTS: readonly Client[] = [
+  { title: "KServe's client", script: 'kserve_client.py', last: 'ok   all', grpc: false, needs: 'kserve' },
   {
     title: 'grpcio with server reflection',
     script: 'reflection_client.py',
@@ -31,6 +41,37 @@ const CLIENTS = [
     grpc: true,
   },
 ];
+
+/** Some packages are too heavy for every machine; whoever has them, has the test. */
+function installed(name: string): boolean {
+  const libraries = path.join(path.dirname(PYTHON), '..', 'lib');
+  return (
+    existsSync(libraries) &&
+    readdirSync(libraries).some((python) => existsSync(path.join(libraries, python, 'site-packages', name)))
+  );
+}
+
+/** Gives back the scores it gets, of classes that have names. */
+async function labelledModel(directory: string): Promise<string> {
+  await mkdir(directory);
+  const content = identityModel('float32');
+  await writeFile(path.join(directory, 'model.onnx'), content);
+  const digest = digestOf(content);
+  await writeManifest(directory, {
+    schema: 'slipway.model/v1',
+    name: 'animals',
+    engine: 'onnxruntime',
+    entry: 'model.onnx',
+    files: [{ path: 'model.onnx', role: 'model', digest, size: content.length }],
+    signature: {
+      inputs: [{ name: 'in', dtype: 'float32', shape: ['batch', 2] }],
+      outputs: [{ name: 'out', dtype: 'float32', shape: ['batch', 2] }],
+    },
+    labels: ['cat', 'dog'],
+    lineage: { source: { file: 'model.onnx', digest }, data: {}, steps: [], tools: {} },
+  });
+  return directory;
+}
 
 describe.skipIf(!there)(
   `clients${there ? '' : ` (skipped: no ${path.relative(ROOT, PYTHON)} with tests/conformance/requirements.txt)`}`,
@@ -50,6 +91,7 @@ describe.skipIf(!there)(
         await writeFile(file, content);
         models.push({ name, path: file });
       }
+      models.push({ name: 'animals', path: await labelledModel(path.join(directory, 'animals')) });
       server = await startServer({
         models,
         restPort: 0,
@@ -65,7 +107,16 @@ describe.skipIf(!there)(
       await rm(directory, { recursive: true, force: true });
     });
 
-    it.each(CLIENTS)('$title gets from us what it expects', async ({ script, last, grpc }) => {
+    const cases = CLIENTS.map((client) => {
+      const lacks = client.needs !== undefined && !installed(client.needs);
+      return {
+        ...client,
+        lacks,
+        title: `${client.title}${lacks ? ` (skipped: ${client.needs} is not installed)` : ''}`,
+      };
+    });
+    it.for(cases)('$title gets from us what it expects', async ({ script, last, grpc, lacks }, { skip }) => {
+      if (lacks) skip();
       const address = grpc ? server.grpc : server.rest;
       const args = [
         path.join(import.meta.dirname, script),
