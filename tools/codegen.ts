@@ -91,8 +91,9 @@ function compare(from: string, files: readonly string[], target: string, elsewhe
   const committed = readdirSync(target)
     .filter((name) => !elsewhere.includes(name))
     .sort();
-  if (committed.join() !== files.join())
+  if (committed.join() !== files.join()) {
     throw new Error(`${target} holds ${committed.join()}, expected ${files.join()}`);
+  }
   for (const file of files) {
     if (!readFileSync(join(from, file)).equals(readFileSync(join(target, file)))) {
       throw new Error(`${join(target, file)} is not what its schema generates: run \`node tools/codegen.ts\``);
