@@ -8,7 +8,7 @@ import { ImageProblem, type Pixels } from './image/pixels.ts';
 import { normalize, transpose } from './numbers/rearrange.ts';
 import { type Row, type RowStep, take, takeNumbers } from './row.ts';
 import { TokenizerProblem } from './text/component.ts';
-import { readTokenizer, type TextEncoder } from './text/tokenizer.ts';
+import type { TextEncoder } from './text/tokenizer.ts';
 
 export interface Tools {
   /** Opened by the first step that needs it. */
@@ -49,7 +49,10 @@ export async function openTokenizer(file: string): Promise<TextEncoder> {
     if ((await stat(file)).size > LIMITS.maxTokenizerBytes) {
       throw new TokenizerProblem(`it has more than ${LIMITS.maxTokenizerBytes} bytes`);
     }
-    return readTokenizer(await readFile(file, 'utf8'));
+    const content = await readFile(file, 'utf8');
+    // Loaded by who tokenizes: a server of other models does without the library.
+    const { readTokenizer } = await import('./text/tokenizer.ts');
+    return readTokenizer(content);
   } catch (error) {
     if (error instanceof TokenizerProblem) throw fail('TOKENIZER_INVALID', { path: file, problem: error.message });
     throw fromSystemError(error, file, 'reading the tokenizer');

@@ -25,7 +25,13 @@ function install(at: string, manifest: Record<string, unknown>, files: Record<st
 beforeAll(() => {
   install(
     'app',
-    { name: 'app', type: 'module', exports: { '.': './src/main.ts' }, dependencies: { a: '1', b: '1', heavy: '1' } },
+    {
+      name: 'app',
+      type: 'module',
+      exports: { '.': './src/main.ts' },
+      dependencies: { a: '1', b: '1', heavy: '1' },
+      optionalDependencies: { 'node-binary': '1' },
+    },
     {
       'src/main.ts': "import { x } from './x.ts';\nconst worker: string = './worker.ts';\nexport { x, worker };\n",
       'src/x.ts': 'export const x: number = 1;\n',
@@ -41,7 +47,13 @@ beforeAll(() => {
   mkdirSync(path.join(root, 'app/node_modules'));
   symlinkSync(path.join(root, 'elsewhere/a'), path.join(root, 'app/node_modules/a'));
   install('elsewhere/node_modules/c', { name: 'c', version: '2.0.0' }, { 'index.cjs': '' });
-  install('app/node_modules/b', { name: 'b', dependencies: { c: '1' } });
+  install('app/node_modules/b', {
+    name: 'b',
+    dependencies: { c: '1' },
+    optionalDependencies: { 'b-this-platform': '1', 'b-another-platform': '1' },
+  });
+  install('app/node_modules/b-this-platform', { name: 'b-this-platform' }, { 'lib/b.node': '' });
+  install('app/node_modules/node-binary', { name: 'node-binary' });
   install('app/node_modules/c', { name: 'c', version: '1.0.0', type: 'module' });
   install('app/node_modules/heavy', { name: 'heavy' });
 });
@@ -53,6 +65,7 @@ describe('packageClosure', () => {
       'node_modules/a@1.0.0',
       'node_modules/app@1.0.0',
       'node_modules/b@1.0.0',
+      'node_modules/b-this-platform@1.0.0',
       'node_modules/b/node_modules/c@1.0.0',
       'node_modules/c@2.0.0',
     ]);
@@ -87,6 +100,19 @@ describe('filesOf', () => {
     expect(JSON.parse(files.get('node_modules/app/package.json')!)).toMatchObject({
       exports: { '.': './dist/main.js' },
     });
+  });
+
+  it('keeps the form for require where an import loads that', () => {
+    install(
+      'elsewhere/e',
+      { name: 'e', exports: { '.': { types: './e.d.ts', import: './dist/e.cjs' } } },
+      { 'dist/e.cjs': '' },
+    );
+    install('mixed', { name: 'mixed', type: 'module', dependencies: { e: '1' } });
+    mkdirSync(path.join(root, 'mixed/node_modules'));
+    symlinkSync(path.join(root, 'elsewhere/e'), path.join(root, 'mixed/node_modules/e'));
+    const found = packageClosure(path.join(root, 'mixed'), []).find(({ name }) => name === 'e');
+    expect(filesOf(found!, platform).map((file) => file.path)).toContain('node_modules/e/dist/e.cjs');
   });
 
   it('takes of others what runs, and the licence', () => {

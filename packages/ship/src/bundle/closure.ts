@@ -24,6 +24,8 @@ export interface PackageManifest {
   readonly license?: string;
   readonly type?: string;
   readonly dependencies?: Readonly<Record<string, string>>;
+  /** Native parts, one package per platform; npm has installed those of this one. */
+  readonly optionalDependencies?: Readonly<Record<string, string>>;
   readonly [key: string]: unknown;
 }
 
@@ -55,16 +57,28 @@ export function packageClosure(root: string, omit: readonly string[]): Installed
       if (omit.includes(dependency) || INSTALL_ONLY[name]?.includes(dependency) === true) continue;
       place(findPackage(dependency, directory), found);
     }
+    // Those of the application itself are what it can be started with, not what it runs.
+    if (parent === null) return;
+    for (const dependency of Object.keys(manifest.optionalDependencies ?? {}).sort()) {
+      const at = omit.includes(dependency) ? null : installed(dependency, directory);
+      if (at !== null) place(at, found);
+    }
   };
   place(realpathSync(root), null);
   return [...placed.values()].sort((a, b) => (a.place < b.place ? -1 : 1));
 }
 
 function findPackage(name: string, from: string): string {
+  const found = installed(name, from);
+  if (found === null) throw fail('FILE_NOT_FOUND', { path: path.join(from, 'node_modules', name) });
+  return found;
+}
+
+function installed(name: string, from: string): string | null {
   for (let at = from; ; at = path.dirname(at)) {
     const candidate = path.join(at, 'node_modules', name);
     if (existsSync(path.join(candidate, 'package.json'))) return realpathSync(candidate);
-    if (at === path.dirname(at)) throw fail('FILE_NOT_FOUND', { path: path.join(from, 'node_modules', name) });
+    if (at === path.dirname(at)) return null;
   }
 }
 

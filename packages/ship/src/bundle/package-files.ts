@@ -43,10 +43,12 @@ const OTHER_PROVIDERS = /providers_(?:cuda|tensorrt|shared)|webgpu|dawn|dml/i;
 
 export function filesOf(from: InstalledPackage, platform: Platform): BundledFile[] {
   const sources = isSource(from.manifest);
+  // Some packages give `require` forms to those that import them.
+  const unneeded = from.onlyImported && !FOR_REQUIRE.test(importTarget(from.manifest));
   const files: BundledFile[] = [];
   for (const relative of walk(from.directory, '')) {
     if (!isFor(relative, platform) || OTHER_PROVIDERS.test(relative)) continue;
-    if (FOR_BROWSERS.test(relative) || (from.onlyImported && FOR_REQUIRE.test(relative))) continue;
+    if (FOR_BROWSERS.test(relative) || (unneeded && FOR_REQUIRE.test(relative))) continue;
     const content = (): Buffer => readFileSync(path.join(from.directory, relative));
     const add = (name: string, bytes: Buffer): void =>
       void files.push({
@@ -69,6 +71,20 @@ function isSource({ exports }: PackageManifest): boolean {
   const main = typeof exports === 'object' && exports !== null && '.' in exports ? exports['.'] : exports;
   return typeof main === 'string' && main.startsWith('./src/') && main.endsWith('.ts');
 }
+
+/** The file that an `import` of the package loads; empty when its manifest does not say. */
+function importTarget({ exports, main }: PackageManifest): string {
+  let target: unknown = exports;
+  if (isRecord(target) && '.' in target) target = target['.'];
+  while (isRecord(target)) {
+    const condition = Object.keys(target).find((key) => ['node', 'import', 'default'].includes(key));
+    if (condition === undefined) break;
+    target = target[condition];
+  }
+  return typeof target === 'string' ? target : typeof main === 'string' ? main : '';
+}
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
 /** `src/a/b.ts` → `dist/a/b.js` */
 function compiledName(source: string): string {

@@ -16,6 +16,7 @@ import {
   ensureDirectory,
   fail,
   fromSystemError,
+  type Manifest,
   type Release,
 } from '@slipway/core';
 import { packageClosure } from './closure.ts';
@@ -102,7 +103,7 @@ async function write(options: BundleOptions, root: string): Promise<Omit<Bundle,
 
   onProgress('server');
   const platform = { os: process.platform, cpu: process.arch };
-  const packages = packageClosure(options.application, options.omit);
+  const packages = packageClosure(options.application, [...options.omit, ...unusedLibraries(manifest)]);
   for (const found of packages) {
     const part = found.name.startsWith('onnxruntime') ? 'engine' : 'server';
     for (const file of filesOf(found, platform)) await put(`app/${file.path}`, file.content, file.executable, part);
@@ -161,6 +162,15 @@ async function write(options: BundleOptions, root: string): Promise<Omit<Bundle,
     entries.push({ path: target, mode: '0644', size, digest });
     parts.model += size;
   }
+}
+
+/** Libraries of transforms that this release does not declare. */
+function unusedLibraries({ transforms }: Manifest): string[] {
+  const steps = new Set<string>((transforms?.inputs ?? []).map((step) => step.transform));
+  return [
+    ...(steps.has('tokenize') ? [] : ['@huggingface/tokenizers']),
+    ...(steps.has('decodeImage') ? [] : ['sharp']),
+  ];
 }
 
 async function seal(file: string, executable: boolean): Promise<void> {
