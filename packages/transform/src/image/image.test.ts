@@ -15,7 +15,7 @@ interface GoldenPixels {
   readonly data: string;
 }
 
-const images = golden<{
+const images = golden('images') as {
   readonly decoded: readonly {
     readonly name: string;
     readonly file: string;
@@ -28,7 +28,7 @@ const images = golden<{
     readonly size: [number, number] | number;
   })[];
   readonly sixteen: { readonly file: string; readonly gray: GoldenPixels };
-}>('images');
+};
 const decoder = await openImageDecoder();
 const MOST = 1_000_000;
 
@@ -49,7 +49,7 @@ const fileOf = (name: string): Buffer => bytesOf(images.decoded.find((one) => on
 const problemOf = (file: Uint8Array, most = MOST): Promise<string> =>
   decoder.decode(file, 'rgb', most).then(
     () => 'none',
-    (error: Error) => `${error.constructor.name}: ${error.message}`,
+    (error: unknown) => (error instanceof Error ? `${error.constructor.name}: ${error.message}` : 'no error'),
   );
 
 describe('an image', () => {

@@ -12,7 +12,7 @@ interface TextCase {
   readonly cut: readonly (readonly number[])[];
 }
 
-const { texts, cases } = golden<{ texts: readonly string[]; cases: readonly TextCase[] }>('text');
+const { texts, cases } = golden('text') as { texts: readonly string[]; cases: readonly TextCase[] };
 const tokenizerOf = (name: string): object => cases.find((one) => one.name === name)!.tokenizer;
 
 describe.each(cases.map((one) => [one.name, one] as const))('%s', (_, { tokenizer, ids, cut }) => {
