@@ -4,6 +4,7 @@ export type { Engine, EngineSession, SessionOptions } from './engine.ts';
 export { checkGolden, readGolden } from './golden.ts';
 export { memoryLimit } from './host/cgroup.ts';
 export { type CpuFacts, cpuFacts, type CpuPlan, cpuPlan } from './host/cpu-plan.ts';
+export { allowedCpus, CorePool, type Cores } from './host/cores.ts';
 export { hostFacts } from './host/host-facts.ts';
 export { openOnnxruntime } from './onnxruntime/engine.ts';
 export { onnxruntimeVersion } from './onnxruntime/version.ts';

@@ -12,6 +12,8 @@ export interface RunnerOptions {
   /** A model directory (with `slipway.json`), or an `.onnx` file. */
   readonly path: string;
   readonly session: Partial<SessionOptions>;
+  /** Numbers of the CPUs it runs on. Default: all that this process may use. */
+  readonly cpus?: readonly number[];
   /** Reproduce the golden samples of the model before becoming ready. Default true; nothing to do without any. */
   readonly golden?: boolean;
   /** How long loading may take, milliseconds. Default 120 000. */

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
 import type { Logger } from '@slipway/core';
 import { oomKillCount } from './host/cgroup.ts';
+import { pinned } from './host/cores.ts';
 import type { ExitFacts } from './exit-reason.ts';
 import { closeShared, openShared } from './wire/memory.ts';
 
@@ -41,10 +42,17 @@ function entry(): string {
   return fileURLToPath(new URL(`./runner-main.${extension}`, import.meta.url));
 }
 
-export function spawnRunner(model: string, logger: Logger | undefined): RunnerProcess {
+/** @param cpus to run on; null: on all */
+export function spawnRunner(
+  model: string,
+  logger: Logger | undefined,
+  cpus: readonly number[] | null = null,
+): RunnerProcess {
+  const command = [process.execPath, entry()];
+  const [program = '', ...parameters] = cpus === null ? command : pinned(cpus, command);
   const shared = openSharedFiles();
   const oomBefore = oomKillCount();
-  const child = spawn(process.execPath, [entry()], {
+  const child = spawn(program, parameters, {
     stdio: ['ignore', 'pipe', 'pipe', 'pipe', shared?.requests ?? 'ignore', shared?.replies ?? 'ignore'],
     env: Object.fromEntries(Object.entries(process.env).filter(([name]) => INHERITED.test(name))),
     windowsHide: true,

@@ -21,6 +21,7 @@ import {
   temporaryFile,
   tinyModel,
 } from './testing/tiny-onnx.ts';
+import { allowedCpus } from './host/cores.ts';
 import type { Runner, RunnerOptions } from './runner.ts';
 import { spawnRunner } from './spawn.ts';
 import { startRunner } from './start-runner.ts';
@@ -51,6 +52,15 @@ const settled = async (calls: readonly Promise<unknown>[]): Promise<unknown[]> =
   );
 
 describe('a runner', () => {
+  const taskset = ['/usr/bin/taskset', '/bin/taskset'].some((file) => existsSync(file));
+  test.skipIf(!taskset)(`runs on the cores it is given${taskset ? '' : ' (skipped: no taskset here)'}`, async () => {
+    const [core = 0] = allowedCpus();
+    const runner = await start(modelFile(relu), { cpus: [core] });
+    const status = readFileSync(`/proc/${runner.pid}/status`, 'utf8');
+    expect(/^Cpus_allowed_list:\s*(.*)$/m.exec(status)?.[1]).toBe(`${core}`);
+    await expect(runner.run(x(1, -1, 0))).resolves.toBeDefined();
+  });
+
   test('answers calls in order, as many as come at once', async () => {
     const runner = await start(modelFile(relu));
     expect(runner.signature.inputs).toEqual([{ name: 'x', dtype: 'float32', shape: ['N', 3] }]);

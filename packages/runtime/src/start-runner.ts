@@ -73,9 +73,9 @@ export async function startRunner(options: RunnerOptions, world: RunnerWorld = R
   }
 }
 
-function spawnOrFail({ model, logger }: RunnerOptions, world: RunnerWorld): RunnerProcess {
+function spawnOrFail({ model, logger, cpus }: RunnerOptions, world: RunnerWorld): RunnerProcess {
   try {
-    return world.spawn(model, logger);
+    return world.spawn(model, logger, cpus ?? null);
   } catch (error) {
     const problem = error instanceof Error ? error.message : String(error);
     throw fail('RUNNER_START_FAILED', { model, problem }, { cause: error });

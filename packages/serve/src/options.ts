@@ -4,7 +4,7 @@
  */
 import { type Swap, SWAPS } from './catalog/catalog.ts';
 import { CONTROL_MODES, type ControlMode } from './catalog/control.ts';
-import { isServedName, type ModelSettings } from './catalog/settings.ts';
+import { isServedName, type ModelSettings, type PrioritySettings } from './catalog/settings.ts';
 import { type Clock, fail, LIMITS, type Logger, type Store, systemClock } from '@slipway/core';
 
 export interface ModelSource {
@@ -19,6 +19,8 @@ export interface BatchingOptions {
   readonly maxBatchSize?: number;
   /** How long a batch may take because of batching, milliseconds, by estimate. Default 50. */
   readonly latencyBudgetMs?: number;
+  /** How long the first request of a batch may wait for others although a runner is free, milliseconds. Default 0. */
+  readonly maxDelayMs?: number;
   /** Rows that may wait, per model. Default 4096. */
   readonly maxQueueRows?: number;
   /** Bytes of tensors that may wait, per model. Default 256 MiB. */
@@ -43,6 +45,12 @@ export interface ServeOptions {
   readonly threads?: number;
   /** Runners per model version. Default 1. */
   readonly runners?: number;
+  /** Each runner has cores of its own (Linux, with `taskset`). Default false. */
+  readonly pinRunners?: boolean;
+  /** Of the engine, in order of preference. Default: the CPU. */
+  readonly executionProviders?: readonly string[];
+  /** Priorities a request can have, 1 the highest; the one in the middle is that of who says none. Default 1: all are equal. */
+  readonly priorityLevels?: number;
   readonly batching?: BatchingOptions;
   /** Directories of models as Triton and TensorFlow Serving users lay them out: `MODEL/config.pbtxt`, `MODEL/1/model.onnx`. */
   readonly modelRepositories?: readonly string[];
@@ -89,7 +97,16 @@ export interface ServeOptions {
 export interface ServeSettings extends Required<
   Omit<
     ServeOptions,
-    'batching' | 'store' | 'threads' | 'runners' | 'modelConfigFile' | 'batchingParametersFile' | 'memoryBudgetBytes'
+    | 'batching'
+    | 'store'
+    | 'threads'
+    | 'runners'
+    | 'pinRunners'
+    | 'executionProviders'
+    | 'priorityLevels'
+    | 'modelConfigFile'
+    | 'batchingParametersFile'
+    | 'memoryBudgetBytes'
   >
 > {
   readonly store: Pick<Store, 'directory' | 'list' | 'checkout'> | null;
@@ -131,7 +148,12 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     adminHost: options.adminHost ?? '127.0.0.1',
     settings: {
       ...(options.batching === undefined ? {} : { batching: options.batching }),
-      ...(options.threads === undefined ? {} : { session: { threads: whole(options.threads, 'threads') } }),
+      ...(options.priorityLevels === undefined ? {} : { priorities: prioritiesOf(options.priorityLevels) }),
+      session: {
+        ...(options.threads === undefined ? {} : { threads: whole(options.threads, 'threads') }),
+        ...(options.pinRunners === undefined ? {} : { pinned: options.pinRunners }),
+        ...(options.executionProviders === undefined ? {} : { executionProviders: options.executionProviders }),
+      },
       ...(options.runners === undefined ? {} : { instances: whole(options.runners, 'runners') }),
     },
     modelRepositories,
@@ -173,6 +195,10 @@ function controlMode({ modelControl = 'poll', loadModels = [], modelRoots = [] }
     throw fail('USAGE', { problem: 'models to load and roots to load from are for the model control explicit' });
   }
   return modelControl;
+}
+
+function prioritiesOf(levels: number): PrioritySettings {
+  return { levels: whole(levels, 'priorityLevels'), default: Math.ceil(levels / 2) };
 }
 
 function whole(value: number, name: string): number {

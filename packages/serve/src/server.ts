@@ -3,7 +3,7 @@
  * asked while models load, and says through `ready` when there is something to ask.
  */
 import { asSlipwayError, fail, type ServerStatus, type SlipwayError, slipwayVersion } from '@slipway/core';
-import { cpuPlan, memoryLimit } from '@slipway/runtime';
+import { allowedCpus, CorePool, cpuPlan, memoryLimit } from '@slipway/runtime';
 import { TransformPool } from '@slipway/transform';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
@@ -258,6 +258,7 @@ async function openCatalog(
   if (settings.store !== null) sources.push(storeSource(settings.store));
   // What is named one by one is asked for by that.
   const wishes = new Wishes(mode, [...settings.models.map(({ name }) => name), ...settings.loadModels]);
+  const cores = new CorePool(allowedCpus());
   const catalog: Catalog = new Catalog({
     sources,
     memory: memoryLedger(settings.memoryBudgetBytes, () =>
@@ -270,6 +271,7 @@ async function openCatalog(
         settings: ofModel,
         expects,
         threads: plan.threads,
+        cores,
         transforms,
         clock,
         logger,

@@ -4,6 +4,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { temporaryDirectory } from '../testing/tiny-onnx.ts';
 import { cpuQuota, memoryLimit, oomKillCount } from './cgroup.ts';
+import { allowedCpus, CorePool, pinned } from './cores.ts';
 import { cpuFacts, cpuPlan } from './cpu-plan.ts';
 import { hostFacts } from './host-facts.ts';
 
@@ -97,6 +98,49 @@ describe('cpu plan', () => {
         expect(Math.min(plan.threads, plan.runners)).toBeGreaterThanOrEqual(1);
       }),
     );
+  });
+});
+
+describe('cores', () => {
+  test('are those of the affinity mask', () => {
+    expect(allowedCpus(root({ 'proc/self/status': 'Cpus_allowed:\tff\nCpus_allowed_list:\t0-2,5,8-9' }))).toEqual([
+      0, 1, 2, 5, 8, 9,
+    ]);
+    expect(allowedCpus(root({})).length).toBeGreaterThan(0);
+  });
+
+  test('are shared only when there are too few, and are free again when they are given back', () => {
+    const pool = new CorePool([0, 1, 2, 5]);
+    const [first, second] = [pool.take(2), pool.take(2)];
+    expect([first.cpus, second.cpus]).toEqual([
+      [0, 1],
+      [2, 5],
+    ]);
+    expect(pool.take(1).cpus).toEqual([0]);
+    second.release();
+    second.release();
+    expect(pool.take(3).cpus).toEqual([1, 2, 5]);
+    expect(pool.take(9).cpus).toEqual([0, 1, 2, 5]);
+  });
+
+  test('never have more than one runner more on one than on another', () => {
+    const counts = fc.array(fc.integer({ min: 1, max: 8 }), { maxLength: 40 });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 8 }), counts, (cores, asked) => {
+        const pool = new CorePool(Array.from({ length: cores }, (_, cpu) => cpu));
+        const used = new Array<number>(cores).fill(0);
+        for (const count of asked) {
+          const { cpus } = pool.take(count);
+          expect(cpus).toHaveLength(Math.min(count, cores));
+          for (const cpu of cpus) used[cpu]!++;
+          expect(Math.max(...used) - Math.min(...used)).toBeLessThanOrEqual(1);
+        }
+      }),
+    );
+  });
+
+  test('cannot be taken without taskset, and that is said', () => {
+    expect(() => pinned([0], ['node'], '/nowhere')).toThrow(/taskset \(util-linux\)/);
   });
 });
 

@@ -46,7 +46,10 @@ function level({ defaultMs, allowOverride, onTimeout, maxQueueRows }: QueuePolic
 }
 
 /** What a runner is started with. @param threads where nobody says */
-export function sessionOf({ session = {} }: ModelSettings, threads: number): Partial<SessionOptions> {
+export function sessionOf(
+  { session = {} }: ModelSettings,
+  threads: number,
+): Partial<SessionOptions> & { readonly threads: number } {
   const { options, pinned: _, ...given } = session;
   return { threads, ...definedOnly(given), ...(options === undefined ? {} : { config: options }) };
 }

@@ -12,7 +12,15 @@ import {
   type SlipwayError,
   type Tensors,
 } from '@slipway/core';
-import { type Runner, type RunnerExit, type SupervisedState, type Supervisor, superviseRunner } from '@slipway/runtime';
+import {
+  type CorePool,
+  type Cores,
+  type Runner,
+  type RunnerExit,
+  type SupervisedState,
+  type Supervisor,
+  superviseRunner,
+} from '@slipway/runtime';
 import type { ServedVersion } from '../protocols/gateway.ts';
 import type { TransformPool } from '@slipway/transform';
 import type { Intake } from '../schedule/intake.ts';
@@ -33,6 +41,8 @@ export interface LoadOptions {
   readonly expects: ExpectedSignature | null;
   /** Threads of a runner where nobody says. */
   readonly threads: number;
+  /** Where runners that are pinned get their cores. */
+  readonly cores: CorePool;
   readonly transforms: TransformPool;
   readonly clock: Clock;
   readonly logger: Logger;
@@ -63,6 +73,8 @@ export class LoadedVersion implements ServedVersion {
   /** Ends of runners that were ready, by reason. */
   readonly restarts: Map<RestartReason, number>;
   readonly #supervisors: readonly Supervisor[];
+  /** Ends the runners. */
+  readonly #stop: () => Promise<void>;
 
   private constructor(
     candidate: Candidate,
@@ -76,6 +88,7 @@ export class LoadedVersion implements ServedVersion {
     loadSeconds: number,
     restarts: Map<RestartReason, number>,
     supervisors: readonly Supervisor[],
+    stop: () => Promise<void>,
   ) {
     this.model = candidate.model;
     this.version = candidate.version;
@@ -92,6 +105,7 @@ export class LoadedVersion implements ServedVersion {
     this.loadSeconds = loadSeconds;
     this.restarts = restarts;
     this.#supervisors = supervisors;
+    this.#stop = stop;
   }
 
   /** @throws why the model cannot be loaded */
@@ -142,12 +156,20 @@ export class LoadedVersion implements ServedVersion {
         if (state.kind === 'failed' && scheduler !== null && ready.size === 0) options.onFailed(state.error);
       };
     };
-    const supervisors = Array.from({ length: settings.instances ?? 1 }, () =>
-      superviseRunner(
-        { model: label, path, session: sessionOf(settings, options.threads), logger },
+    const session = sessionOf(settings, options.threads);
+    const cores: Cores[] = [];
+    const supervisors = Array.from({ length: settings.instances ?? 1 }, () => {
+      const own = settings.session?.pinned === true ? options.cores.take(session.threads) : null;
+      if (own !== null) cores.push(own);
+      return superviseRunner(
+        { model: label, path, session, logger, ...(own === null ? {} : { cpus: own.cpus }) },
         { onEvent: follow(), clock, giveUpAfter: 6 },
-      ),
-    );
+      );
+    });
+    const stop = async (): Promise<void> => {
+      await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
+      for (const { release } of cores) release();
+    };
     try {
       const [first] = await Promise.all(supervisors.map((supervisor) => supervisor.ready()));
       if (first === undefined) throw new Error('no runners');
@@ -199,9 +221,10 @@ export class LoadedVersion implements ServedVersion {
         seconds,
         restarts,
         supervisors,
+        stop,
       );
     } catch (error) {
-      await Promise.all(supervisors.map((supervisor) => supervisor.stop()));
+      await stop();
       await compiling.then(
         (program) => program?.close(),
         () => undefined,
@@ -237,6 +260,6 @@ export class LoadedVersion implements ServedVersion {
     ]);
     this.intake.abort(error);
     this.transforms?.close();
-    await Promise.all(this.#supervisors.map((supervisor) => supervisor.stop()));
+    await this.#stop();
   }
 }
