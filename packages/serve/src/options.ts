@@ -72,6 +72,8 @@ export interface ServeOptions {
   readonly maxBodyBytes?: number;
   /** Open connections. Default 10 000. */
   readonly maxConnections?: number;
+  /** Open connections of one address. Default: no limit, because a proxy in front is one address. */
+  readonly maxConnectionsPerAddress?: number;
   /** How often the sources are looked at, milliseconds. Default 1000. */
   readonly pollIntervalMs?: number;
   /** A version directory must not have changed for so long before it is loaded, milliseconds. Default 1000. */
@@ -82,6 +84,8 @@ export interface ServeOptions {
   readonly headersTimeoutMs?: number;
   /** How long the whole request may take to arrive, milliseconds. Default 30 000. */
   readonly receiveTimeoutMs?: number;
+  /** How long a client may take nothing of its answer before it is given up, milliseconds. Default 30 000. */
+  readonly writeTimeoutMs?: number;
   /** How long `close` waits for requests under way, milliseconds. Default 25 000: less than Kubernetes allows. */
   readonly drainTimeoutMs?: number;
   /** Clients on this machine may pass tensors in shared memory (Linux). Default false: they could name any object there. */
@@ -167,12 +171,17 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     modelRoots: options.modelRoots ?? [],
     maxBodyBytes: whole(options.maxBodyBytes ?? LIMITS.maxBodyBytes, 'maxBodyBytes'),
     maxConnections: whole(options.maxConnections ?? 10_000, 'maxConnections'),
+    maxConnectionsPerAddress:
+      options.maxConnectionsPerAddress === undefined
+        ? Infinity
+        : whole(options.maxConnectionsPerAddress, 'maxConnectionsPerAddress'),
     pollIntervalMs: whole(options.pollIntervalMs ?? 1000, 'pollIntervalMs'),
     // Who asks for a model to be loaded says that it is there.
     settleMs: options.modelControl === 'explicit' ? 0 : (options.settleMs ?? 1000),
     requestTimeoutMs: whole(options.requestTimeoutMs ?? 30_000, 'requestTimeoutMs'),
     headersTimeoutMs: whole(options.headersTimeoutMs ?? 10_000, 'headersTimeoutMs'),
     receiveTimeoutMs: whole(options.receiveTimeoutMs ?? 30_000, 'receiveTimeoutMs'),
+    writeTimeoutMs: whole(options.writeTimeoutMs ?? 30_000, 'writeTimeoutMs'),
     drainTimeoutMs: options.drainTimeoutMs ?? 25_000,
     allowClientShm: options.allowClientShm ?? false,
     allowClientSettings: options.allowClientSettings ?? false,

@@ -113,9 +113,11 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       router,
       maxBodyBytes: settings.maxBodyBytes,
       maxConnections: settings.maxConnections,
+      maxConnectionsPerAddress: settings.maxConnectionsPerAddress,
       headersTimeoutMs: settings.headersTimeoutMs,
       requestTimeoutMs: settings.receiveTimeoutMs,
       idleTimeoutMs: settings.requestTimeoutMs + 90_000,
+      writeTimeoutMs: settings.writeTimeoutMs,
       idPrefix: randomBytes(4).toString('hex'),
       observe: (route, method, status, seconds, requestId) => {
         http.observe(route, method, status, seconds);
@@ -175,6 +177,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       },
       maxMessageBytes: settings.maxBodyBytes,
       maxConnections: settings.maxConnections,
+      maxConnectionsPerAddress: settings.maxConnectionsPerAddress,
       preludeTimeoutMs: settings.headersTimeoutMs,
       receiveTimeoutMs: settings.receiveTimeoutMs,
       idPrefix: randomBytes(4).toString('hex'),

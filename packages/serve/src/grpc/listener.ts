@@ -15,6 +15,7 @@ import {
   type ServerOptions,
 } from 'node:http2';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { AddressLimit } from '../http/address-limit.ts';
 import { listenOn } from '../listen.ts';
 import { type CallHost, ServerCall } from './call.ts';
 import type { Call, Method, Methods } from './method.ts';
@@ -26,6 +27,8 @@ export interface GrpcListenerOptions {
   readonly methods: Methods;
   readonly maxMessageBytes: number;
   readonly maxConnections: number;
+  /** Connections one address may have open. */
+  readonly maxConnectionsPerAddress: number;
   /** How long a connection may take to say that it speaks HTTP/2. */
   readonly preludeTimeoutMs: number;
   /** How long the message of a unary call may take to arrive. */
@@ -69,7 +72,11 @@ export class GrpcListener implements CallHost {
   constructor(options: GrpcListenerOptions) {
     this.#options = options;
     this.maxMessageBytes = options.maxMessageBytes;
-    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+    const limit = new AddressLimit(options.maxConnectionsPerAddress);
+    this.#server = createServer({ noDelay: true }, (socket) => {
+      if (limit.admit(socket)) this.#accept(socket);
+      else socket.on('error', () => undefined).destroy();
+    });
     this.#server.maxConnections = options.maxConnections;
   }
 

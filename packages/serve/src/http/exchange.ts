@@ -3,6 +3,9 @@
  * The body is complete and decoded before a handler runs; the answer is one status, one body.
  */
 
+import type { SlipwayError } from '@slipway/core';
+import type { ErrorAnswer } from './errors.ts';
+
 export interface Exchange {
   /** `x-request-id` of the client when it is sane, otherwise ours; on the answer and on every log line. */
   readonly id: string;
@@ -21,10 +24,15 @@ export interface Exchange {
   onClose(callback: () => void): void;
 }
 
+/** An error as an answer, in the words of one protocol. */
+export type EncodeError = (error: SlipwayError, exchange: Exchange) => ErrorAnswer;
+
 export interface Endpoint {
   /** The route as a template, for metrics: `/v2/models/{model}/infer`. */
   readonly route: string;
   readonly methods: readonly string[];
+  /** For errors met outside `handle`: a method, a Content-Type or a body that is refused. Default: as everywhere. */
+  readonly encodeError?: EncodeError;
   /** May throw a SlipwayError; it becomes the answer. */
   handle(exchange: Exchange): void;
 }

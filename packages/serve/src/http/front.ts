@@ -1,7 +1,7 @@
 /** What the two ways of reading requests share: limits, numbering, counting, and what an error looks like. */
 import { asSlipwayError, fail, type SlipwayError } from '@slipway/core';
 import { errorAnswer } from './errors.ts';
-import type { Endpoint, Exchange, Router } from './exchange.ts';
+import type { EncodeError, Endpoint, Exchange, Router } from './exchange.ts';
 
 export interface FrontOptions {
   readonly maxBodyBytes: number;
@@ -10,6 +10,8 @@ export interface FrontOptions {
   readonly requestTimeoutMs: number;
   /** A connection on which nothing moves for so long is closed; longer than any request may take. */
   readonly idleTimeoutMs: number;
+  /** A client that takes nothing of its answer for so long is given up. */
+  readonly writeTimeoutMs: number;
   readonly router: Router;
   /** Prefix of generated request ids. */
   readonly idPrefix: string;
@@ -73,22 +75,30 @@ export class Front {
     });
   }
 
-  /** @throws ROUTE_NOT_FOUND, METHOD_NOT_ALLOWED */
+  /** @throws ROUTE_NOT_FOUND, and what the router throws */
   find(method: string, path: string): Endpoint {
     const endpoint = this.options.router(path);
     if (endpoint === null) throw fail('ROUTE_NOT_FOUND', { method, path: path.slice(0, 200) });
+    return endpoint;
+  }
+
+  /** @throws METHOD_NOT_ALLOWED */
+  checkMethod(endpoint: Endpoint, method: string, path: string): void {
     const { methods } = endpoint;
     if (!methods.includes(method) && !(method === 'HEAD' && methods.includes('GET'))) {
       const allowed = [...methods, ...(methods.includes('GET') ? ['HEAD'] : [])].join(', ');
       throw fail('METHOD_NOT_ALLOWED', { method, path: path.slice(0, 200), allowed });
     }
-    return endpoint;
   }
 
-  fail(exchange: Exchange, thrown: unknown): void {
+  /** @param endpoint whose words the error is in; null when none was found */
+  fail(exchange: Exchange, thrown: unknown, endpoint: Endpoint | null): void {
     const error = asSlipwayError(thrown);
     if (error.code === 'INTERNAL') this.options.onDefect(error, exchange);
-    const { status, body, headers } = errorAnswer(error, exchange.id);
+    const encode = endpoint?.encodeError ?? defaultError;
+    const { status, body, headers } = encode(error, exchange);
     exchange.reply(status, 'application/json', body, headers);
   }
 }
+
+const defaultError: EncodeError = (error, { id }) => errorAnswer(error, id);

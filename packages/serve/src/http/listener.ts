@@ -4,14 +4,15 @@
  * in the same shape as every other error.
  */
 import { fail, type SlipwayError } from '@slipway/core';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { listenOn } from '../listen.ts';
+import { AddressLimit } from './address-limit.ts';
 import { readBody } from './body.ts';
 import { BodyPool } from './body-pool.ts';
 import { errorAnswer } from './errors.ts';
-import type { Exchange } from './exchange.ts';
+import type { Endpoint, Exchange } from './exchange.ts';
 import { Front, type FrontOptions, KEEP_ALIVE_MS, UNKNOWN_ROUTE } from './front.ts';
 import { checkHeaders, clientRequestId, findHeader } from './headers.ts';
 import { bodyFormat } from './media-types.ts';
@@ -21,6 +22,8 @@ export interface ListenerOptions extends FrontOptions {
   readonly host: string;
   readonly port: number;
   readonly maxConnections: number;
+  /** Connections one address may have open. */
+  readonly maxConnectionsPerAddress: number;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -39,7 +42,7 @@ class NodeExchange implements Exchange {
   readonly raw: readonly string[];
   readonly response: ServerResponse;
   readonly started = performance.now();
-  route = UNKNOWN_ROUTE;
+  endpoint: Endpoint | null = null;
   readonly #front: Front;
   /** The requests under way on the same connection. */
   readonly #siblings: Set<NodeExchange>;
@@ -92,11 +95,14 @@ class NodeExchange implements Exchange {
     const content = this.method === 'HEAD' ? '' : body;
     if (this.abandon) endLater(response, content);
     else response.end(content);
+    // Node counts what the client takes as movement, and ends a connection on which nothing moves.
+    const { socket } = response;
+    if (socket?.writableNeedDrain === true) socket.setTimeout(this.#front.options.writeTimeoutMs);
   }
 
   #finish(status: number): void {
     this.#siblings.delete(this);
-    this.#front.finished(this, this.route, status, this.started);
+    this.#front.finished(this, this.endpoint?.route ?? UNKNOWN_ROUTE, status, this.started);
   }
 
   /** The connection is gone. */
@@ -105,6 +111,38 @@ class NodeExchange implements Exchange {
     this.#answered = true;
     this.#finish(499);
     this.#closed?.();
+  }
+}
+
+/**
+ * The requests of one connection, one at a time: Node hands over all that a client pipelined, and their answers together have
+ * no bound.
+ */
+class Connection {
+  readonly exchanges: Set<NodeExchange> = new Set();
+  readonly #socket: Socket;
+  readonly #options: FrontOptions;
+  readonly #waiting: (() => void)[] = [];
+  #busy = false;
+
+  constructor(socket: Socket, options: FrontOptions) {
+    this.#socket = socket;
+    this.#options = options;
+  }
+
+  /** `handle` now, or when the answers to the requests before have gone out. */
+  run(response: ServerResponse, handle: () => void): void {
+    response.once('close', () => {
+      this.#busy = false;
+      if (!this.#socket.destroyed) this.#waiting.shift()?.();
+    });
+    const begin = (): void => {
+      this.#busy = true;
+      this.#socket.setTimeout(this.#options.idleTimeoutMs);
+      handle();
+    };
+    if (this.#busy) this.#waiting.push(begin);
+    else begin();
   }
 }
 
@@ -131,7 +169,7 @@ export class HttpListener {
   /** The last answer on these says that the connection ends; what else comes is not read. */
   readonly #abandoned = new WeakSet<Socket>();
   readonly #pool = new BodyPool();
-  readonly #active = new Map<Socket, Set<NodeExchange>>();
+  readonly #active = new Map<Socket, Connection>();
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -165,7 +203,11 @@ export class HttpListener {
       this.#connected(socket);
       for (const listener of toNode) listener.call(server, socket);
     });
-    server.on('connection', (socket: Socket) => this.#plain.accept(socket));
+    const limit = new AddressLimit(options.maxConnectionsPerAddress);
+    server.on('connection', (socket: Socket) => {
+      if (limit.admit(socket)) this.#plain.accept(socket);
+      else this.#turnAway(socket);
+    });
     this.#server = server;
   }
 
@@ -196,16 +238,21 @@ export class HttpListener {
   }
 
   #connected(socket: Socket): void {
-    const exchanges = new Set<NodeExchange>();
-    this.#active.set(socket, exchanges);
+    const connection = new Connection(socket, this.#options);
+    this.#active.set(socket, connection);
     socket.once('close', () => {
       this.#active.delete(socket);
-      for (const exchange of exchanges) exchange.closed();
+      for (const exchange of connection.exchanges) exchange.closed();
     });
   }
 
   #request(request: IncomingMessage, response: ServerResponse): void {
-    const exchange = new NodeExchange(this.#front, request, response, this.#active.get(request.socket) ?? new Set());
+    const connection = this.#active.get(request.socket) ?? new Connection(request.socket, this.#options);
+    const exchange = new NodeExchange(this.#front, request, response, connection.exchanges);
+    connection.run(response, () => this.#handle(exchange, request, response));
+  }
+
+  #handle(exchange: NodeExchange, request: IncomingMessage, response: ServerResponse): void {
     try {
       checkHeaders(request.rawHeaders, request.httpVersion);
       const expectation = findHeader(request.rawHeaders, 'expect');
@@ -213,7 +260,8 @@ export class HttpListener {
         throw fail('EXPECTATION_UNKNOWN', { expectation });
       }
       const endpoint = this.#front.find(exchange.method, exchange.path);
-      exchange.route = endpoint.route;
+      exchange.endpoint = endpoint;
+      this.#front.checkMethod(endpoint, exchange.method, exchange.path);
       if (exchange.method === 'GET' || exchange.method === 'HEAD') {
         endpoint.handle(exchange);
         return;
@@ -243,7 +291,17 @@ export class HttpListener {
     const { req } = exchange.response;
     exchange.abandon = !req.complete;
     if (exchange.abandon) this.#abandoned.add(req.socket);
-    this.#front.fail(exchange, thrown);
+    this.#front.fail(exchange, thrown, exchange.endpoint);
+  }
+
+  /** One address has more connections than it may: the newest is closed, with the reason. */
+  #turnAway(socket: Socket): void {
+    socket.on('error', () => undefined);
+    const id = this.#front.nextId();
+    const { status, body, headers } = errorAnswer(fail('SERVER_BUSY', {}), id);
+    this.#options.observe(UNKNOWN_ROUTE, '_other', status, 0, id);
+    socket.end(refusalText(status, id, body, `Retry-After: ${headers[1] ?? '1'}\r\n`));
+    setTimeout(() => socket.destroy(), LINGER_MS).unref();
   }
 
   /** What Node's parser refuses never becomes a request. */
@@ -252,23 +310,21 @@ export class HttpListener {
     if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy();
     const id = this.#front.nextId();
     const refusal = refusalOf(error, this.#options);
-    for (const exchange of this.#active.get(socket) ?? []) {
+    for (const exchange of this.#active.get(socket)?.exchanges ?? []) {
       if (exchange.response.headersSent) return void socket.destroy();
     }
     const { status, body } = errorAnswer(refusal, id);
     this.#options.observe(UNKNOWN_ROUTE, '_other', status, 0, id);
-    socket.end(
-      `HTTP/1.1 ${status} ${REASONS[status] ?? 'Bad Request'}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
-        `x-request-id: ${id}\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-    );
+    socket.end(refusalText(status, id, body, ''));
   }
 }
 
-const REASONS: Readonly<Record<number, string>> = {
-  408: 'Request Timeout',
-  413: 'Payload Too Large',
-  431: 'Request Header Fields Too Large',
-};
+function refusalText(status: number, id: string, body: string, extra: string): string {
+  return (
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? 'Bad Request'}\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+    `x-request-id: ${id}\r\n${extra}Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`
+  );
+}
 
 function refusalOf(error: Error & { code?: string; reason?: string }, options: ListenerOptions): SlipwayError {
   switch (error.code) {

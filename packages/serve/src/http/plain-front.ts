@@ -18,7 +18,7 @@ const NOTHING = Buffer.alloc(0);
 /** Heads longer than this are parsed every time. */
 const MAX_REMEMBERED_HEAD = 2048;
 
-/** Whatever answers a path once its head was read; the error when that already failed. */
+/** Whatever answers a path once its head was read; the error when that already failed, null otherwise. */
 interface Target {
   readonly head: PlainHead;
   readonly bytes: Buffer;
@@ -78,7 +78,11 @@ class PlainConnection {
   readonly #onData = (chunk: Buffer): void => this.#data(chunk);
   readonly #onClose = (): void => this.#closed();
   readonly #onEnd = (): void => this.#ended();
-  readonly #onDrain = (): void => this.#resume();
+  readonly #onDrain = (): void => {
+    this.#socket.setTimeout(0, this.#onStuck);
+    this.#resume();
+  };
+  readonly #onStuck = (): void => void this.#socket.destroy();
   #target: Target | null = null;
   #current: PlainExchange | null = null;
   /** Came while a request was being answered: pipelined. */
@@ -123,10 +127,10 @@ class PlainConnection {
     const exchange = new PlainExchange(this, this.#front, target, bytes.subarray(target.head.length, total));
     this.#current = exchange;
     try {
-      if (target.endpoint === null) throw target.error;
+      if (target.error !== null || target.endpoint === null) throw target.error;
       target.endpoint.handle(exchange);
     } catch (thrown) {
-      this.#front.fail(exchange, thrown);
+      this.#front.fail(exchange, thrown, target.endpoint);
     }
   }
 
@@ -154,12 +158,14 @@ class PlainConnection {
   }
 
   #resolve(head: PlainHead): Pick<Target, 'endpoint' | 'error'> {
+    let endpoint: Endpoint | null = null;
     try {
-      const endpoint = this.#front.find(head.method, head.path);
+      endpoint = this.#front.find(head.method, head.path);
+      this.#front.checkMethod(endpoint, head.method, head.path);
       if (head.method === 'POST') bodyFormat(findHeader(head.headers, 'content-type'));
       return { endpoint, error: null };
     } catch (error) {
-      return { endpoint: null, error };
+      return { endpoint, error };
     }
   }
 
@@ -205,6 +211,8 @@ class PlainConnection {
     if (typeof body === 'string') message.write(body, head.length);
     else body.copy(message, head.length);
     const roomy = this.#socket.write(message);
+    // Node counts what the client takes as movement, so this is the time without any.
+    if (!roomy) this.#socket.setTimeout(this.#front.options.writeTimeoutMs, this.#onStuck);
     if (close) this.#socket.end();
     else if (roomy && this.#waiting !== null) this.#resume();
   }

@@ -4,7 +4,8 @@
  * - A rectangular array of numbers becomes a `Numbers` (typed array and shape), in one pass over the bytes.
  * - Integers beyond 2^53 become `bigint`, so that int64 tensors are exact.
  * - Depth is bounded, so that no later step can overflow the stack.
- * - Objects have no prototype: `__proto__` is a key like any other. Of duplicate keys the last wins, as in `JSON.parse`.
+ * - Objects have no prototype: `__proto__` is a key like any other. A key that comes twice is an error: a tensor given twice has no
+ *   meaning, and two readers of such a text need not agree on it.
  * - `NaN`, `Infinity` and `-Infinity` are accepted only where the protocol says so.
  *
  * An array that turns out not to be rectangular or not all numbers is read again element by element: slower, and only
@@ -148,7 +149,12 @@ export class JsonParser {
     else {
       for (;;) {
         if (this.#peek() !== QUOTE) throw this.#unexpected();
+        const start = this.#at;
         const key = this.#string();
+        if (Object.hasOwn(object, key)) {
+          const shown = JSON.stringify(key.slice(0, 100));
+          throw fail('REQUEST_MALFORMED', { problem: `the key ${shown} is given twice in one object (byte ${start})` });
+        }
         this.#space();
         if (this.#peek() !== COLON) throw this.#unexpected();
         this.#at++;

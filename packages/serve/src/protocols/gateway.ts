@@ -16,8 +16,8 @@ import type { ModelSettings } from '../catalog/settings.ts';
 import { answerWriter } from '../content/answer.ts';
 import { BodyReader } from '../content/body-reader.ts';
 import { binaryMessage, contentTask, sizeHint } from '../content/request.ts';
-import type { Exchange } from '../http/exchange.ts';
-import { type ErrorAnswer, errorAnswer } from '../http/errors.ts';
+import type { EncodeError, Exchange } from '../http/exchange.ts';
+import { errorAnswer } from '../http/errors.ts';
 import { JsonReader } from '../json/reader.ts';
 import type { JsonValue } from '../json/parse.ts';
 import type { Intake } from '../schedule/intake.ts';
@@ -97,8 +97,6 @@ export interface Codec {
   encode(version: ServedVersion, outputs: Tensors): Reply;
   readonly encodeError?: EncodeError;
 }
-
-export type EncodeError = (error: SlipwayError, exchange: Exchange) => ErrorAnswer;
 
 /** One inference request, whatever transport it came by: how it is read, and where its answer goes. */
 export interface Inquiry {

@@ -3,10 +3,10 @@
  */
 import { asSlipwayError, fail, type SlipwayError } from '@slipway/core';
 import { type ErrorAnswer, errorAnswer } from '../../http/errors.ts';
-import type { Endpoint, Exchange } from '../../http/exchange.ts';
+import type { EncodeError, Endpoint, Exchange } from '../../http/exchange.ts';
 import { isObject } from '../../json/parse.ts';
 import { JsonWriter } from '../../json/writer.ts';
-import { type Codec, type EncodeError, type Gateway, LATEST, type Selector } from '../gateway.ts';
+import { type Codec, type Gateway, LATEST, type Selector } from '../gateway.ts';
 import { eventMode, inEvent } from '../kserve/cloud-event.ts';
 import { pathSegments, versionOf } from '../path.ts';
 import { metadataDocument, modelDocument, statusDocument } from './describe.ts';
