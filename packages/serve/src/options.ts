@@ -92,6 +92,8 @@ export interface ServeOptions {
   readonly allowClientShm?: boolean;
   /** Clients may change what is logged and traced. Default false. */
   readonly allowClientSettings?: boolean;
+  /** Metrics also under the names that Triton uses (`nv_inference_*`). Default false. */
+  readonly tritonMetrics?: boolean;
   /** Where traces go that clients ask for. Default: nowhere, and then none can be asked for. */
   readonly traceFile?: string | null;
   readonly logger: Logger;
@@ -185,6 +187,7 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     drainTimeoutMs: options.drainTimeoutMs ?? 25_000,
     allowClientShm: options.allowClientShm ?? false,
     allowClientSettings: options.allowClientSettings ?? false,
+    tritonMetrics: options.tritonMetrics ?? false,
     traceFile: options.traceFile ?? null,
     logger: options.logger,
     clock: options.clock ?? systemClock,

@@ -158,7 +158,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   let closing: Promise<void> | null = null;
   const status = (): Promise<ServerStatus> =>
     serverStatus(catalog, { version, startedAt, draining: closing !== null, clock });
-  const registry = metricsRegistry({ catalog, http, grpc: grpcStats, unrouted });
+  const registry = metricsRegistry({ catalog, http, grpc: grpcStats, unrouted, triton: settings.tritonMetrics });
   const adminListener = listener(
     settings.adminHost,
     settings.adminPort,

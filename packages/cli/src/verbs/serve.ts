@@ -95,6 +95,7 @@ export const serve: Verb = defineVerb({
     writeTimeout: duration('How long a client may read nothing of its answer. Default 30s.'),
     drainTimeout: duration('How long to wait for requests under way when stopping. Default 25s.'),
     allowClientShm: flag('Let clients on this machine pass tensors in shared memory, as Triton does with its option.'),
+    tritonMetrics: flag('Show metrics also under the names that Triton uses (nv_inference_*).'),
     traceFile: text('file', 'Write traces here, of the requests that clients ask to be traced.'),
     allowClientSettings: flag('Let clients change what the server logs and traces.'),
     logLevel: choice(LOG_LEVELS, 'Default: info, and warn on a terminal. Logs are JSON lines on stderr.'),
@@ -146,6 +147,7 @@ export const serve: Verb = defineVerb({
         drainTimeoutMs: given.drainTimeout,
       }),
       allowClientShm: given.allowClientShm,
+      tritonMetrics: given.tritonMetrics,
       allowClientSettings: given.allowClientSettings,
       batching: present({
         maxBatchSize: given.maxBatchSize,

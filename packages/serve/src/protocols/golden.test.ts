@@ -33,6 +33,18 @@ function readCases(file: string): Case[] {
   });
 }
 
+/** A model that names its classes. */
+const ANIMALS = {
+  content: identityModel('float32', ['batch', 2]),
+  manifest: {
+    labels: ['cat', 'dog'],
+    signature: {
+      inputs: [{ name: 'in', dtype: 'float32', shape: ['batch', 2] }],
+      outputs: [{ name: 'out', dtype: 'float32', shape: ['batch', 2] }],
+    },
+  },
+} satisfies Parameters<typeof serving>[0][string];
+
 /** What every file may ask for, and what only one does. */
 const MODELS = {
   one: oneWeightModel(2),
@@ -46,17 +58,9 @@ const MORE: Readonly<Record<string, Parameters<typeof serving>[0]>> = {
   'tensorflow.txt': {
     scores: identityModel('float32', ['batch', 3]),
     words: identityModel('string', ['batch', 2]),
-    animals: {
-      content: identityModel('float32', ['batch', 2]),
-      manifest: {
-        labels: ['cat', 'dog'],
-        signature: {
-          inputs: [{ name: 'in', dtype: 'float32', shape: ['batch', 2] }],
-          outputs: [{ name: 'out', dtype: 'float32', shape: ['batch', 2] }],
-        },
-      },
-    },
+    animals: ANIMALS,
   },
+  'inference.txt': { animals: ANIMALS },
 };
 
 describe.each(readdirSync(DIRECTORY))('golden/%s', (file) => {

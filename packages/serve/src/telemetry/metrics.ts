@@ -8,6 +8,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { LoadedVersion } from '../catalog/version.ts';
 import type { Histogram } from './histogram.ts';
 import { STATUS_CODE } from '../grpc/status.ts';
+import { addTritonMetrics } from './triton-metrics.ts';
 import { type FrontStats, OUTCOMES, type UnroutedStats } from './stats.ts';
 
 export interface MetricSources {
@@ -15,6 +16,8 @@ export interface MetricSources {
   readonly http: FrontStats;
   readonly grpc: FrontStats;
   readonly unrouted: UnroutedStats;
+  /** Also under the names that Triton uses. */
+  readonly triton: boolean;
 }
 
 type Labels = Readonly<Record<string, string | number>>;
@@ -34,7 +37,7 @@ const STATUS_NAME: ReadonlyMap<number, string> = new Map(
 const REASONS = ['crash', 'killed', 'oom', 'hang'] as const;
 
 /** A registry of this server alone: nothing global, so that two servers in one process do not meet. */
-export function metricsRegistry({ catalog, http, grpc, unrouted }: MetricSources): Registry {
+export function metricsRegistry({ catalog, http, grpc, unrouted, triton }: MetricSources): Registry {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   for (const name of MISNAMED) registry.removeSingleMetric(name);
@@ -176,6 +179,7 @@ export function metricsRegistry({ catalog, http, grpc, unrouted }: MetricSources
       }),
     );
   });
+  if (triton) addTritonMetrics(registry, open);
   return registry;
 }
 
