@@ -42,7 +42,7 @@ them is in \`packages/serve/proto\`.
 | \`tensorflow.serving.PredictionService\` | \`Predict\`, \`Classify\`, \`Regress\`, \`MultiInference\`, \`GetModelMetadata\` |
 | \`tensorflow.serving.ModelService\` | \`GetModelStatus\`, \`HandleReloadConfigRequest\` (refused unless model control is allowed) |
 | \`tensorflow.serving.SessionService\` | \`SessionRun\` answers UNIMPLEMENTED: it names tensors of a TensorFlow graph |
-| \`inference.GRPCInferenceService\` | \`ServerLive\`, \`ServerReady\`, \`ModelReady\`, \`ServerMetadata\`, \`ModelMetadata\`, \`ModelInfer\`, \`ModelStreamInfer\`, \`RepositoryIndex\` |
+| \`inference.GRPCInferenceService\` | \`ServerLive\`, \`ServerReady\`, \`ModelReady\`, \`ServerMetadata\`, \`ModelMetadata\`, \`ModelInfer\`, \`ModelStreamInfer\`, \`ModelConfig\`, \`ModelStatistics\`, \`RepositoryIndex\`, \`RepositoryModelLoad\`, \`RepositoryModelUnload\`, \`SystemSharedMemoryStatus\`, \`-Register\`, \`-Unregister\`, \`CudaSharedMemoryStatus\`, \`-Register\`, \`-Unregister\`, \`TraceSetting\`, \`LogSettings\` |
 | \`grpc.health.v1.Health\` | \`Check\`, \`Watch\`: of the server (the empty name) and of each service here |
 | \`grpc.reflection.v1.ServerReflection\`, \`v1alpha\` | \`ServerReflectionInfo\`: \`grpcurl -plaintext localhost:8500 list\` works without definitions |
 
@@ -51,8 +51,9 @@ them is in \`packages/serve/proto\`.
 - **Classify**, **Regress**, **MultiInference**: see [what examples mean](#examples-classify-and-regress).
 - **ModelInfer** takes \`raw_input_contents\` for all inputs, or typed contents; the answer comes the way the request came. An answer with an FP16
   output is raw, because there is no typed field for it. BF16 is taken raw, and widened to FP32.
-- **ModelStreamInfer** answers in the order of the requests, each with its own \`error_message\`; 64 may be under way.
-- **Deadline**: \`grpc-timeout\`, and for \`ModelInfer\` the parameter \`timeout\` (microseconds). A cancelled call leaves the queue.
+- **ModelStreamInfer** answers in the order of the requests, each with its own \`error_message\` and the id of its request, and says of each answer that it is
+  the last (\`triton_final_response\`); 64 may be under way.
+- **Deadline**: \`grpc-timeout\`; the parameter \`timeout\` of \`ModelInfer\` bounds the time in the queue (microseconds). A cancelled call leaves the queue.
 - **Compression**: messages in gzip or deflate are taken. Answers of 1 KiB and more are compressed for a client that compresses its requests and takes
   that encoding; others, who mostly only can take it, get them as they are, because floats hardly shrink.
 - **Errors** have the gRPC status of the [error table](errors.md). Trailers: \`grpc-message\` is the text for people, \`slipway-code\` the code for

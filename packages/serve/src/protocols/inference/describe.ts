@@ -1,8 +1,8 @@
 /** What the Open Inference Protocol says of models, over HTTP and gRPC alike. */
-import type { Signature, TensorSpec, VersionState } from '@slipway/core';
+import type { VersionState } from '@slipway/core';
 import type { ModelControl } from '../../catalog/control.ts';
 import type { ProtoReader } from '../../grpc/reader.ts';
-import { LATEST, type Models, type Selector, type ServedVersion } from '../gateway.ts';
+import { LATEST, type Models, type Selector } from '../gateway.ts';
 import { versionOf } from '../path.ts';
 
 export const PLATFORM = 'onnxruntime_onnx';
@@ -64,17 +64,3 @@ export function readTarget(reader: ProtoReader): { model: string; selector: Sele
 /** What cannot be a version is a version that is not here. */
 export const selectorOf = (version: string): Selector =>
   version === '' ? LATEST : { kind: 'version', version: versionOf(version) ?? -1 };
-
-/** Requests are rows, which others may share a call with: then Triton's documents leave the batch axis out. */
-export const isBatched = ({ scheduler, settings }: ServedVersion): boolean =>
-  scheduler.rules.sharing !== 'single' && settings.batching?.whole !== true;
-
-/**
- * What clients send and get, which is what the model takes and gives, but for a model made for one row at a time: requests
- * with several are taken apart, so that its first axis is as free as any other's.
- */
-export function clientSignature({ scheduler, accepts, signature }: ServedVersion): Signature {
-  if (scheduler.rules.sharing !== 'rows') return accepts;
-  const freed = (spec: TensorSpec): TensorSpec => ({ ...spec, shape: ['batch', ...(spec.shape ?? []).slice(1)] });
-  return { inputs: accepts.inputs, outputs: signature.outputs.map(freed) };
-}

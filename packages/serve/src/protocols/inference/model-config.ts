@@ -11,7 +11,8 @@ import type { QueuePolicy, SchedulePolicy } from '../../schedule/policy.ts';
 import { policyOf } from '../../catalog/policy.ts';
 import type { VersionPolicy } from '../../catalog/settings.ts';
 import type { ServedVersion } from '../gateway.ts';
-import { BACKEND, clientSignature, isBatched, PLATFORM } from './describe.ts';
+import { clientSignature, isBatched } from './client-signature.ts';
+import { BACKEND, PLATFORM } from './describe.ts';
 import type { Schema } from './message.ts';
 
 export type ModelConfig = Readonly<Record<string, unknown>>;

@@ -5,7 +5,7 @@
 import type { Tensor, Tensors } from '@slipway/core';
 import type { ServedVersion } from '../gateway.ts';
 import { encodeBinary } from './binary.ts';
-import { isBatched } from './describe.ts';
+import { isBatched } from './client-signature.ts';
 import { classify } from './classification.ts';
 import type { RequestedOutput } from './parameters.ts';
 import type { SharedMemory } from './shared-memory.ts';
