@@ -6,14 +6,15 @@ import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { hasCode, type Dataset, type PassSpec, rowsOf, type Tensors } from '@slipway/core';
-import { initializerOf, type Model, readModelFile, signatureOf, withModel } from '@slipway/onnx';
+import { type Model, readModelFile, signatureOf } from '@slipway/onnx';
 import { describe, expect, it } from 'vitest';
 import type { PassResult } from '../pass.ts';
 import { generateRows } from '../validate/generated.ts';
-import { constantBytes, prepared } from './prepared.ts';
+import { withRandomWeights } from '../testing/real-models.ts';
+import { constantBytes } from './prepared.ts';
 import { PASSES } from './index.ts';
 import { runningContext } from './testing/context.ts';
-import { datasetOf, relativeError, runModel, uniform } from './testing/run.ts';
+import { datasetOf, relativeError, runModel } from './testing/run.ts';
 
 const data = path.resolve(import.meta.dirname, '../../../../../shared/data');
 const absent = !existsSync(data);
@@ -69,21 +70,6 @@ describe.skipIf(absent)('MNIST CNN (needs ../shared/data)', () => {
     expect(relativeError(actual['Plus214_Output_0'], expected['Plus214_Output_0'])).toBeLessThan(0.03);
   });
 });
-
-/** Real topologies come without weights: give them some that keep signals alive, so that closeness means something. */
-function withRandomWeights(source: Model): Model {
-  const { model } = prepared(source);
-  const initializers = new Map(model.graph.initializers);
-  let seed = 0;
-  for (const [name, { dims, dtype }] of initializers) {
-    if (dtype !== 'float32' || dims.length < 2) continue;
-    const size = dims.reduce((product, dim) => product * dim, 1);
-    const bound = Math.sqrt(6 / (size / (dims[0] ?? 1)));
-    const values = uniform(size, ++seed).map((value) => value * bound);
-    initializers.set(name, initializerOf(name, { dtype, shape: dims, data: values }));
-  }
-  return withModel(model, { graph: Object.freeze({ ...model.graph, initializers }) });
-}
 
 const SPECS: readonly PassSpec[] = [
   { pass: 'prune.magnitude', rule: 'ratio', ratio: 0.01 },
