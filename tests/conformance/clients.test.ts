@@ -1,5 +1,5 @@
 /**
- * Real clients from PyPI against our server: grpcio with stubs of TensorFlow Serving (NVIDIA's are in triton.test.ts). Needs a
+ * Real clients from PyPI against our server: grpcio with stubs of TensorFlow Serving and of TorchServe (NVIDIA's are in triton.test.ts). Needs a
  * Python that has them: named by SLIPWAY_CONFORMANCE_PYTHON, or made by `python3 -m venv .venv && .venv/bin/pip install -r tests/conformance/requirements.txt`.
  */
 import { createLogger, digestOf, writeManifest } from '@slipway/core';
@@ -38,6 +38,12 @@ const CLIENTS: readonly Client[] = [
     title: 'a TensorFlow Serving client over gRPC',
     script: 'tensorflow_grpc_client.py',
     last: 'ok   requests at the same time',
+    grpc: true,
+  },
+  {
+    title: 'a TorchServe client over gRPC',
+    script: 'torchserve_grpc_client.py',
+    last: 'ok   unknown model',
     grpc: true,
   },
 ];

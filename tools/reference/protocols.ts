@@ -9,6 +9,8 @@ const SECTIONS = [
   { file: 'kserve.txt', title: 'KServe v1' },
   { file: 'inference.txt', title: 'Open Inference Protocol v2' },
   { file: 'plain.txt', title: 'Plain JSON' },
+  { file: 'invocations.txt', title: 'Amazon SageMaker, MLflow, Azure Machine Learning, Vertex AI' },
+  { file: 'torchserve.txt', title: 'TorchServe' },
 ] as const;
 
 const BINARY = `### Binary tensors
@@ -43,6 +45,8 @@ them is in \`packages/serve/proto\`.
 | \`tensorflow.serving.ModelService\` | \`GetModelStatus\`, \`HandleReloadConfigRequest\` (refused unless model control is allowed) |
 | \`tensorflow.serving.SessionService\` | \`SessionRun\` answers UNIMPLEMENTED: it names tensors of a TensorFlow graph |
 | \`inference.GRPCInferenceService\` | \`ServerLive\`, \`ServerReady\`, \`ModelReady\`, \`ServerMetadata\`, \`ModelMetadata\`, \`ModelInfer\`, \`ModelStreamInfer\`, \`ModelConfig\`, \`ModelStatistics\`, \`RepositoryIndex\`, \`RepositoryModelLoad\`, \`RepositoryModelUnload\`, \`SystemSharedMemoryStatus\`, \`-Register\`, \`-Unregister\`, \`CudaSharedMemoryStatus\`, \`-Register\`, \`-Unregister\`, \`TraceSetting\`, \`LogSettings\` |
+| \`org.pytorch.serve.grpc.inference.InferenceAPIsService\` | \`Ping\`, \`Predictions\`, \`StreamPredictions\` |
+| \`org.pytorch.serve.grpc.management.ManagementAPIsService\` | \`DescribeModel\`, \`ListModels\`; \`RegisterModel\`, \`ScaleWorker\`, \`SetDefault\`, \`UnregisterModel\` (refused unless model control is allowed) |
 | \`grpc.health.v1.Health\` | \`Check\`, \`Watch\`: of the server (the empty name) and of each service here |
 | \`grpc.reflection.v1.ServerReflection\`, \`v1alpha\` | \`ServerReflectionInfo\`: \`grpcurl -plaintext localhost:8500 list\` works without definitions |
 
@@ -66,7 +70,7 @@ them is in \`packages/serve/proto\`.
 export function protocolsReference(): string {
   return `# Protocols
 
-One port (8501) speaks three protocols over HTTP/1.1, another (8500) [two of them over gRPC](#grpc); administration has its own (8502). The exchanges below are the ones the tests of
+One port (8501) speaks every protocol over HTTP/1.1, another (8500) [three of them over gRPC](#grpc); administration has its own (8502). The exchanges below are the ones the tests of
 the server replay. Every answer carries \`x-request-id\`; an error is \`{"error", "code", "request_id", "hint"}\`: the text for people, the
 code for programs. [Every code](errors.md), [every limit](limits.md).
 

@@ -1,4 +1,5 @@
 /** Release to answers: the model server. */
 export type { BatchingOptions, ModelSource, ServeOptions } from './options.ts';
+export { findModels, platformOf } from './platform.ts';
 export { type Address, type RunningServer, startServer } from './server.ts';
 export { OUTCOMES, type Outcome } from './telemetry/stats.ts';

@@ -6,6 +6,7 @@ import { type Swap, SWAPS } from './catalog/catalog.ts';
 import { CONTROL_MODES, type ControlMode } from './catalog/control.ts';
 import { isServedName, type ModelSettings, type PrioritySettings } from './catalog/settings.ts';
 import { type Clock, fail, LIMITS, type Logger, type Store, systemClock } from '@slipway/core';
+import type { Platform } from './platform.ts';
 
 export interface ModelSource {
   /** What clients call it. */
@@ -96,6 +97,8 @@ export interface ServeOptions {
   readonly tritonMetrics?: boolean;
   /** Where traces go that clients ask for. Default: nowhere, and then none can be asked for. */
   readonly traceFile?: string | null;
+  /** Answer on the routes of this platform too, and load models as it says. Default null. */
+  readonly platform?: Platform | null;
   readonly logger: Logger;
   readonly clock?: Clock;
 }
@@ -139,7 +142,8 @@ export function compileOptions(options: ServeOptions): ServeSettings {
   }
   const modelRepositories = options.modelRepositories ?? [];
   const sources = models.length + modelRepositories.length;
-  if (sources === 0 && options.store === undefined && options.modelConfigFile === undefined) {
+  const byCalls = (options.platform?.multiModelRoot ?? null) !== null;
+  if (sources === 0 && options.store === undefined && options.modelConfigFile === undefined && !byCalls) {
     throw fail('USAGE', {
       problem: 'nothing to serve: give a store, models, a model repository or a file that lists models',
     });
@@ -185,6 +189,7 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     receiveTimeoutMs: whole(options.receiveTimeoutMs ?? 30_000, 'receiveTimeoutMs'),
     writeTimeoutMs: whole(options.writeTimeoutMs ?? 30_000, 'writeTimeoutMs'),
     drainTimeoutMs: options.drainTimeoutMs ?? 25_000,
+    platform: options.platform ?? null,
     allowClientShm: options.allowClientShm ?? false,
     allowClientSettings: options.allowClientSettings ?? false,
     tritonMetrics: options.tritonMetrics ?? false,

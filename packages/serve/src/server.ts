@@ -37,7 +37,11 @@ import { INFERENCE_SERVICE, inferenceMethods } from './protocols/inference/grpc.
 import { InferenceRoutes } from './protocols/inference/routes.ts';
 import { KServeRoutes } from './protocols/kserve/routes.ts';
 import { PlainRoutes } from './protocols/plain/predict.ts';
+import { InvocationRoutes } from './protocols/invocations/routes.ts';
 import { protocolRouter } from './protocols/router.ts';
+import { TORCHSERVE_INFERENCE, TORCHSERVE_MANAGEMENT, torchServeMethods } from './protocols/torchserve/grpc.ts';
+import { Management } from './protocols/torchserve/management.ts';
+import { TorchServeRoutes } from './protocols/torchserve/routes.ts';
 import { MODEL_SERVICE, PREDICTION_SERVICE, tensorflowMethods } from './protocols/tensorflow/grpc.ts';
 import { TensorFlowRoutes } from './protocols/tensorflow/routes.ts';
 import { PBTXT_LIMITS } from './pbtxt/parse.ts';
@@ -68,8 +72,8 @@ export interface RunningServer {
   close(): Promise<void>;
 }
 
-/** Of inference; health is asked of each. */
-const SERVICES = [INFERENCE_SERVICE, PREDICTION_SERVICE, MODEL_SERVICE];
+/** Of models; health is asked of each. */
+const SERVICES = [INFERENCE_SERVICE, PREDICTION_SERVICE, MODEL_SERVICE, TORCHSERVE_INFERENCE, TORCHSERVE_MANAGEMENT];
 
 /** A model nobody serves must not become a label: the client chooses its name. */
 const UNKNOWN_MODEL = '_unknown';
@@ -144,16 +148,19 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     logger,
     maxBodyBytes: settings.maxBodyBytes,
   });
+  const management = new Management(gateway);
+  const protocols = [
+    new KServeRoutes(gateway),
+    new TensorFlowRoutes(gateway, settings.maxBodyBytes, () => clock.wall()),
+    new InferenceRoutes(inference),
+    new PlainRoutes(gateway),
+    new OpenapiRoutes(catalog, version),
+  ];
+  const invocations = new InvocationRoutes(gateway, settings.platform, protocolRouter(protocols));
   const restListener = listener(
     settings.host,
     settings.restPort,
-    protocolRouter([
-      new KServeRoutes(gateway),
-      new TensorFlowRoutes(gateway, settings.maxBodyBytes, () => clock.wall()),
-      new InferenceRoutes(inference),
-      new PlainRoutes(gateway),
-      new OpenapiRoutes(catalog, version),
-    ]),
+    protocolRouter([...protocols, invocations, new TorchServeRoutes(gateway, management)]),
   );
   let closing: Promise<void> | null = null;
   const status = (): Promise<ServerStatus> =>
@@ -172,6 +179,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       methods: {
         ...inferenceMethods(inference),
         ...tensorflowMethods(gateway, settings.maxBodyBytes),
+        ...torchServeMethods(gateway, management),
         ...healthMethods(catalog, SERVICES, clock),
         ...reflectionMethods([...SERVICES, HEALTH_SERVICE, ...REFLECTION_SERVICES]),
       },

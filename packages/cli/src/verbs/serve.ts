@@ -28,7 +28,7 @@ export const serve: Verb = defineVerb({
   group: 'Serve it',
   summary: 'answer requests: every release in the store, or models you name',
   description:
-    'Serves over TensorFlow Serving and the Open Inference Protocol (Triton, KServe), each REST and gRPC, and POST /predict. Requests are batched when runners are busy. A new release or version directory is loaded before the old one is drained. SIGTERM and Ctrl-C answer what is under way, then stop; the second signal stops at once.',
+    'Serves over TensorFlow Serving, the Open Inference Protocol (Triton, KServe) and TorchServe, each REST and gRPC, SageMaker, Vertex AI, Azure ML and MLflow, and POST /predict. Requests are batched when runners are busy. A new release or version directory is loaded before the old one is drained. SIGTERM and Ctrl-C answer what is under way, then stop; the second signal stops at once.',
   arguments: {},
   options: {
     model: shared.model,
@@ -59,9 +59,16 @@ export const serve: Verb = defineVerb({
       'With --model-control explicit: clients may load from paths below this directory. Repeatable.',
       'directory',
     ),
-    port: withDefault(port('Port for requests over HTTP; 0 picks a free one.'), '8501'),
-    grpcPort: withDefault(portOrNone('Port for requests over gRPC; 0 picks a free one.'), '8500'),
-    host: withDefault(text('address', 'Address to listen on; 0.0.0.0 for every interface.'), '127.0.0.1'),
+    platform: choice(
+      ['sagemaker', 'vertex', 'azureml'],
+      'Run as a container of Amazon SageMaker, Vertex AI or Azure Machine Learning: listen where, load what and answer on the routes that the variables of the platform say.',
+    ),
+    port: port('Port for requests over HTTP; 0 picks a free one. Default: as the platform says, or 8501.'),
+    grpcPort: portOrNone('Port for requests over gRPC; 0 picks a free one. Default: none on a platform, or 8500.'),
+    host: text(
+      'address',
+      'Address to listen on; 0.0.0.0 for every interface. Default: 0.0.0.0 on a platform, or 127.0.0.1.',
+    ),
     adminPort: withDefault(port('Port for /status and /metrics; 0 picks a free one.'), '8502'),
     adminHost: withDefault(text('address', 'Address for administration.'), '127.0.0.1'),
     swap: withDefault(
@@ -113,22 +120,31 @@ export const serve: Verb = defineVerb({
   // The server bounds its own draining; this only ends one that does not.
   graceMs: 120_000,
   async run(context, given) {
-    const { startServer } = await import('@slipway/serve');
-    const models = [...namedPaths(context, given.model)].map(([name, file]) => ({ name, path: file }));
+    const { findModels, platformOf, startServer } = await import('@slipway/serve');
     const at = (file: string): string => path.resolve(context.cwd, file);
-    const named = models.length > 0 || given.modelRepository.length > 0 || given.modelConfigFile !== undefined;
+    const models = [...namedPaths(context, given.model)].map(([name, file]) => ({ name, path: file }));
+    const modelRepositories = given.modelRepository.map(at);
+    let named = models.length > 0 || modelRepositories.length > 0 || given.modelConfigFile !== undefined;
+    const platform = given.platform === undefined ? null : platformOf(given.platform, context.env);
+    const multiModelRoot = platform?.multiModelRoot ?? null;
+    if (platform !== null && !named && given.store === undefined) {
+      named = platform.modelPath !== null || multiModelRoot !== null;
+      const found = platform.modelPath === null ? { models: [] } : findModels(platform.modelPath);
+      if ('models' in found) models.push(...found.models);
+      else modelRepositories.push(found.repository);
+    }
     const options: ServeOptions = {
       ...(named ? { models } : { store: await openStore(await storeDirectory(context, given)) }),
-      modelRepositories: given.modelRepository.map(at),
-      restPort: given.port,
-      grpcPort: given.grpcPort === 'none' ? null : given.grpcPort,
-      host: given.host,
+      modelRepositories,
+      ...listening(given, platform),
+      platform,
       adminPort: given.adminPort,
       adminHost: given.adminHost,
       swap: given.swap,
-      modelControl: given.modelControl,
+      // The calls by which models come and go are what the platform asks of a container with many.
+      modelControl: multiModelRoot === null ? given.modelControl : 'explicit',
       loadModels: given.loadModel,
-      modelRoots: given.modelRoot.map(at),
+      modelRoots: [...given.modelRoot.map(at), ...(multiModelRoot === null ? [] : [multiModelRoot])],
       ...present({
         modelConfigFile: given.modelConfigFile === undefined ? undefined : at(given.modelConfigFile),
         batchingParametersFile:
@@ -180,6 +196,22 @@ export const serve: Verb = defineVerb({
     return context.signal.reason === 'SIGINT' ? EXIT.interrupted : EXIT.ok;
   },
 });
+
+/** What was given wins over what the platform says. */
+function listening(
+  given: { host: string | undefined; port: number | undefined; grpcPort: number | 'none' | undefined },
+  platform: (Pick<ServeOptions, 'host'> & { readonly port: number }) | null,
+): Pick<ServeOptions, 'host' | 'restPort' | 'grpcPort'> {
+  const {
+    host = platform?.host,
+    port: restPort = platform?.port,
+    grpcPort = platform === null ? undefined : 'none',
+  } = given;
+  return {
+    ...present({ host, restPort }),
+    ...(grpcPort === undefined ? {} : { grpcPort: grpcPort === 'none' ? null : grpcPort }),
+  };
+}
 
 async function describeServing(server: RunningServer): Promise<Serving> {
   const { models } = await server.status();

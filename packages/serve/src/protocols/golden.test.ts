@@ -15,21 +15,38 @@ interface Case {
   readonly title: string;
   readonly method: string;
   readonly at: string;
+  readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   readonly status: number;
   readonly code: string | undefined;
   readonly answer: string;
 }
 
+/** A line between the request line and the body. */
+const HEADER = /^([A-Za-z][A-Za-z-]*): (.*)$/;
+
 function readCases(file: string): Case[] {
   const [, ...sections] = readFileSync(path.join(DIRECTORY, file), 'utf8').split(/^=== /m);
   return sections.map((section) => {
     const [request = '', reply = ''] = section.trimEnd().split(/^--- /m);
-    const [title = '', line = '', ...body] = request.trimEnd().split('\n');
+    const [title = '', line = '', ...lines] = request.trimEnd().split('\n');
+    const body = lines.filter((text) => !HEADER.test(text));
+    const headers = Object.fromEntries(
+      lines.map((text) => HEADER.exec(text)).flatMap((match) => (match === null ? [] : [[match[1], match[2]]])),
+    ) as Record<string, string>;
     const [method = '', at = ''] = line.split(' ');
     const [head = '', ...answer] = reply.split('\n');
     const [status, code] = head.split(' ');
-    return { title, method, at, body: body.join('\n'), status: Number(status), code, answer: answer.join('\n') };
+    return {
+      title,
+      method,
+      at,
+      headers,
+      body: body.join('\n'),
+      status: Number(status),
+      code,
+      answer: answer.join('\n'),
+    };
   });
 }
 
@@ -73,11 +90,11 @@ describe.each(readdirSync(DIRECTORY))('golden/%s', (file) => {
 
   it.each(readCases(file).map((of) => [of.title, of] as const))(
     '%s',
-    async (_, { method, at, body, status, code, answer }) => {
+    async (_, { method, at, headers, body, status, code, answer }) => {
       const response = await fetch(served.url + at, {
         method,
-        ...(method === 'POST' ? { body } : {}),
-        headers: { 'x-request-id': 'golden' },
+        ...(method === 'GET' ? {} : { body }),
+        headers: { 'x-request-id': 'golden', ...headers },
       });
       const text = await response.text();
       expect({ status: response.status, text }).toMatchObject({ status });

@@ -39,52 +39,57 @@ export class PlainRoutes {
           { bytes: exchange.body, nonFinite: false },
           {
             decode: ({ accepts }, value, bytes) => {
-              const request = this.#read(value, bytes, accepts);
+              const request = readPlain(value, bytes, accepts);
               oneRow = request.oneRow;
               return { inputs: request.inputs, timeoutMs: null };
             },
-            encode: ({ signature }, outputs) => ({
-              contentType: 'application/json',
-              body: this.#write(signature, outputs, oneRow),
-            }),
+            encode: ({ signature }, outputs) => {
+              const writer = this.#writer;
+              writer.reset();
+              writer.raw('{"prediction":');
+              writePlain(writer, signature, outputs, oneRow);
+              return { contentType: 'application/json', body: writer.raw('}').finish() };
+            },
           },
         );
       },
     };
   }
+}
 
-  #read(request: JsonValue, body: Buffer, signature: Signature): { inputs: Tensors; oneRow: boolean } {
-    const values = byInput(request, signature);
-    const rowless = signature.inputs.filter((spec) => lacksRows(values[spec.name], spec)).length;
-    const oneRow = rowless > 0 && rowless === signature.inputs.length;
-    const inputs: Record<string, Tensor> = {};
-    for (const spec of signature.inputs) {
-      const value = values[spec.name];
-      if (value === undefined) throw malformed(`the input "${spec.name}" is missing`);
-      const where = `input "${spec.name}"`;
-      inputs[spec.name] = readTensor(oneRow ? [value] : value, spec, body, where);
-    }
-    return { inputs, oneRow };
+/** @throws REQUEST_MALFORMED, TENSOR_INVALID */
+export function readPlain(
+  request: JsonValue,
+  body: Buffer,
+  signature: Signature,
+): { inputs: Tensors; oneRow: boolean } {
+  const values = byInput(request, signature);
+  const rowless = signature.inputs.filter((spec) => lacksRows(values[spec.name], spec)).length;
+  const oneRow = rowless > 0 && rowless === signature.inputs.length;
+  const inputs: Record<string, Tensor> = {};
+  for (const spec of signature.inputs) {
+    const value = values[spec.name];
+    if (value === undefined) throw malformed(`the input "${spec.name}" is missing`);
+    const where = `input "${spec.name}"`;
+    inputs[spec.name] = readTensor(oneRow ? [value] : value, spec, body, where);
   }
+  return { inputs, oneRow };
+}
 
-  #write(signature: Signature, outputs: Tensors, oneRow: boolean): Buffer {
-    const writer = this.#writer;
-    writer.reset();
-    writer.raw('{"prediction":');
-    const write = (name: string): void => {
-      const tensor = outputs[name] as Tensor;
-      writer.nested(tensor, tensor.shape, oneRow && tensor.shape[0] === 1 ? 1 : 0, 0, false);
-    };
-    const [first] = signature.outputs;
-    if (first !== undefined && signature.outputs.length === 1) write(first.name);
-    else {
-      writer.object(
-        signature.outputs,
-        ({ name }) => name,
-        ({ name }) => write(name),
-      );
-    }
-    return writer.raw('}').finish();
+/** The only output as it is; several by name. @param oneRow without the batch axis */
+export function writePlain(writer: JsonWriter, signature: Signature, outputs: Tensors, oneRow: boolean): void {
+  const write = (name: string): void => {
+    const tensor = outputs[name] as Tensor;
+    writer.nested(tensor, tensor.shape, oneRow && tensor.shape[0] === 1 ? 1 : 0, 0, false);
+  };
+  const [first] = signature.outputs;
+  if (first !== undefined && signature.outputs.length === 1) write(first.name);
+  else {
+    writer.object(
+      signature.outputs,
+      ({ name }) => name,
+      ({ name }) => write(name),
+    );
   }
 }
 
