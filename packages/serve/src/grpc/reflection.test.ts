@@ -12,6 +12,8 @@ const SERVICES = [
   'inference.GRPCInferenceService',
   'tensorflow.serving.PredictionService',
   'tensorflow.serving.ModelService',
+  'org.pytorch.serve.grpc.inference.InferenceAPIsService',
+  'org.pytorch.serve.grpc.management.ManagementAPIsService',
   'grpc.health.v1.Health',
   ...REFLECTION_SERVICES,
 ];
