@@ -36,7 +36,7 @@ is merged into every example, which wins. The signature may be \`serving_default
 
 const GRPC = `## gRPC
 
-HTTP/2 without TLS, begun by prior knowledge, on port 8500. The names and numbers are those of the published definitions; what is spoken of
+HTTP/2 on port 8500, begun by prior knowledge, or [over TLS](../guides/tls.md). The names and numbers are those of the published definitions; what is spoken of
 them is in \`packages/serve/proto\`.
 
 | service | calls |
@@ -81,7 +81,7 @@ ${GRPC}
 | path | answer |
 | --- | --- |
 | \`GET /status\` | models, versions, runners, queues, outcomes: what \`slipway status\` shows |
-| \`GET /metrics\` | Prometheus text: request, queue and compute histograms, batch sizes, runner state, process memory |
+| \`GET /metrics\`, \`GET /monitoring/prometheus/metrics\` | Prometheus text: request, queue and compute histograms, batch sizes, runner state, process memory |
 `;
 }
 

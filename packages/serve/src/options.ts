@@ -7,6 +7,7 @@ import { CONTROL_MODES, type ControlMode } from './catalog/control.ts';
 import { isServedName, type ModelSettings, type PrioritySettings } from './catalog/settings.ts';
 import { type Clock, fail, LIMITS, type Logger, type Store, systemClock } from '@slipway/core';
 import type { Platform } from './platform.ts';
+import type { TlsFiles } from './tls.ts';
 
 export interface ModelSource {
   /** What clients call it. */
@@ -99,6 +100,10 @@ export interface ServeOptions {
   readonly traceFile?: string | null;
   /** Answer on the routes of this platform too, and load models as it says. Default null. */
   readonly platform?: Platform | null;
+  /** TLS on the ports of the protocols; administration stays as it is. Default: none. */
+  readonly tls?: TlsFiles | null;
+  /** Metrics are also at `/monitoring/prometheus/metrics` of the port of requests, where TensorFlow Serving has them. Default false. */
+  readonly metricsOnRestPort?: boolean;
   readonly logger: Logger;
   readonly clock?: Clock;
 }
@@ -194,6 +199,8 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     allowClientSettings: options.allowClientSettings ?? false,
     tritonMetrics: options.tritonMetrics ?? false,
     traceFile: options.traceFile ?? null,
+    tls: options.tls ?? null,
+    metricsOnRestPort: options.metricsOnRestPort ?? false,
     logger: options.logger,
     clock: options.clock ?? systemClock,
   });

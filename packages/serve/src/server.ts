@@ -45,16 +45,17 @@ import { TorchServeRoutes } from './protocols/torchserve/routes.ts';
 import { MODEL_SERVICE, PREDICTION_SERVICE, tensorflowMethods } from './protocols/tensorflow/grpc.ts';
 import { TensorFlowRoutes } from './protocols/tensorflow/routes.ts';
 import { PBTXT_LIMITS } from './pbtxt/parse.ts';
-import { adminRouter } from './telemetry/admin.ts';
+import { adminRouter, prometheusRoutes } from './telemetry/admin.ts';
 import { metricsRegistry } from './telemetry/metrics.ts';
 import { FrontStats, UnroutedStats } from './telemetry/stats.ts';
 import { serverStatus } from './telemetry/status.ts';
+import { TlsIdentity } from './tls.ts';
 import { Tracer } from './telemetry/tracer.ts';
 
 export interface Address {
   readonly host: string;
   readonly port: number;
-  /** `http://host:port` */
+  /** `http://host:port`, or `https://…` with TLS. */
   readonly url: string;
 }
 
@@ -78,11 +79,13 @@ const SERVICES = [INFERENCE_SERVICE, PREDICTION_SERVICE, MODEL_SERVICE, TORCHSER
 /** A model nobody serves must not become a label: the client chooses its name. */
 const UNKNOWN_MODEL = '_unknown';
 
-/** @throws USAGE, FILE_NOT_FOUND, MODEL_FORMAT, PORT_IN_USE */
+/** @throws USAGE, FILE_NOT_FOUND, MODEL_FORMAT, TLS_INVALID, PORT_IN_USE */
 export async function startServer(options: ServeOptions): Promise<RunningServer> {
   const settings = compileOptions(options);
   const { clock, logger } = settings;
   const startedAt = clock.now();
+  const tls =
+    settings.tls === null ? null : await TlsIdentity.open(settings.tls, clock, logger, settings.pollIntervalMs);
   const transforms = new TransformPool({ threads: transformThreads(), clock });
   const { catalog, control } = await openCatalog(settings, transforms);
   const http = new FrontStats();
@@ -110,8 +113,9 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       ),
   });
   const version = slipwayVersion();
-  const listener = (host: string, port: number, router: Router): HttpListener =>
+  const listener = (host: string, port: number, router: Router, secure: TlsIdentity | null): HttpListener =>
     new HttpListener({
+      tls: secure,
       host,
       port,
       router,
@@ -148,6 +152,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     logger,
     maxBodyBytes: settings.maxBodyBytes,
   });
+  const registry = metricsRegistry({ catalog, http, grpc: grpcStats, unrouted, triton: settings.tritonMetrics });
   const management = new Management(gateway);
   const protocols = [
     new KServeRoutes(gateway),
@@ -155,27 +160,30 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     new InferenceRoutes(inference),
     new PlainRoutes(gateway),
     new OpenapiRoutes(catalog, version),
+    ...(settings.metricsOnRestPort ? [prometheusRoutes(registry)] : []),
   ];
   const invocations = new InvocationRoutes(gateway, settings.platform, protocolRouter(protocols));
   const restListener = listener(
     settings.host,
     settings.restPort,
     protocolRouter([...protocols, invocations, new TorchServeRoutes(gateway, management)]),
+    tls,
   );
   let closing: Promise<void> | null = null;
   const status = (): Promise<ServerStatus> =>
     serverStatus(catalog, { version, startedAt, draining: closing !== null, clock });
-  const registry = metricsRegistry({ catalog, http, grpc: grpcStats, unrouted, triton: settings.tritonMetrics });
   const adminListener = listener(
     settings.adminHost,
     settings.adminPort,
     adminRouter({ registry, status, ready: () => catalog.ready && closing === null }),
+    null,
   );
 
   const openGrpc = (port: number): GrpcListener =>
     new GrpcListener({
       host: settings.host,
       port,
+      tls,
       methods: {
         ...inferenceMethods(inference),
         ...tensorflowMethods(gateway, settings.maxBodyBytes),
@@ -210,10 +218,12 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
       return address;
     } catch (error) {
       await Promise.all(opened.map((other) => other.close(0)));
+      tls?.close();
       throw error;
     }
   };
-  const rest = await open(settings.host, restListener);
+  const plainRest = await open(settings.host, restListener);
+  const rest = tls === null ? plainRest : { ...plainRest, url: plainRest.url.replace('http:', 'https:') };
   const admin = await open(settings.adminHost, adminListener);
   let grpc: Address | null = null;
   if (grpcListener !== null) {
@@ -242,6 +252,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     inference.memory.close();
     await tracer.close();
     await adminListener.close(0);
+    tls?.close();
     registry.clear();
     logger.info({ event: 'server.closed' }, 'closed');
   };

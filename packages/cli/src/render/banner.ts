@@ -25,7 +25,7 @@ const MOST_INLINE = 300;
 
 export function plainLines({ url, grpcAddress, adminUrl, models }: Serving): string {
   const lines = models.map((model) => `${model.name}:${model.version} is ${model.state}${because(model)}`);
-  const grpc = grpcAddress === null ? '' : `, gRPC at ${grpcAddress}`;
+  const grpc = grpcAddress === null ? '' : `, gRPC at ${grpcAddress}${url.startsWith('https:') ? ' (TLS)' : ''}`;
   return [...lines, `Serving at ${url}${grpc}, admin and metrics at ${adminUrl}`].join('\n');
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { createLogger, EXIT, LOG_LEVELS, openStore } from '@slipway/core';
-import type { RunningServer, ServeOptions } from '@slipway/serve';
+import { createLogger, EXIT, fail, LOG_LEVELS, openStore } from '@slipway/core';
+import type { RunningServer, ServeOptions, TlsFiles } from '@slipway/serve';
 import { describeModel } from '../client/server.ts';
 import { namedPaths } from '../client/subject.ts';
 import type { Context } from '../frame/context.ts';
@@ -105,6 +105,16 @@ export const serve: Verb = defineVerb({
     tritonMetrics: flag('Show metrics also under the names that Triton uses (nv_inference_*).'),
     traceFile: text('file', 'Write traces here, of the requests that clients ask to be traced.'),
     allowClientSettings: flag('Let clients change what the server logs and traces.'),
+    tlsCert: text(
+      'file',
+      'Speak TLS on the ports for requests, with this certificate and its chain (PEM). Read again when it changes.',
+      'file',
+    ),
+    tlsKey: text('file', 'The private key of --tls-cert (PEM, without a passphrase).', 'file'),
+    tlsClientCa: text('file', 'Take only clients that show a certificate of one of these authorities (PEM).', 'file'),
+    metricsOnPort: flag(
+      'Metrics also at /monitoring/prometheus/metrics of the port for requests, where TensorFlow Serving has them.',
+    ),
     logLevel: choice(LOG_LEVELS, 'Default: info, and warn on a terminal. Logs are JSON lines on stderr.'),
     store: shared.store,
     config: shared.config,
@@ -164,6 +174,8 @@ export const serve: Verb = defineVerb({
       }),
       allowClientShm: given.allowClientShm,
       tritonMetrics: given.tritonMetrics,
+      tls: tlsFiles(given),
+      metricsOnRestPort: given.metricsOnPort,
       allowClientSettings: given.allowClientSettings,
       batching: present({
         maxBatchSize: given.maxBatchSize,
@@ -213,6 +225,20 @@ function listening(
   };
 }
 
+/** @throws USAGE for one of the files without the other */
+function tlsFiles(given: {
+  readonly tlsCert: string | undefined;
+  readonly tlsKey: string | undefined;
+  readonly tlsClientCa: string | undefined;
+}): TlsFiles | null {
+  const { tlsCert: certFile, tlsKey: keyFile, tlsClientCa: clientCaFile } = given;
+  if (certFile !== undefined && keyFile !== undefined) {
+    return { certFile, keyFile, ...(clientCaFile === undefined ? {} : { clientCaFile }) };
+  }
+  if (certFile === undefined && keyFile === undefined && clientCaFile === undefined) return null;
+  throw fail('USAGE', { problem: 'TLS needs both --tls-cert and --tls-key' });
+}
+
 async function describeServing(server: RunningServer): Promise<Serving> {
   const { models } = await server.status();
   return {
@@ -228,7 +254,8 @@ async function describeServing(server: RunningServer): Promise<Serving> {
 /** For the first model that is ready; a sample.json beside the config or here is taken to fit it. */
 async function tryLines(context: Context, serving: Serving, config: string | undefined): Promise<string[]> {
   const model = serving.models.find((candidate) => candidate.state === 'ready');
-  if (model === undefined) return [];
+  // Over TLS a line that works needs the authority of the certificate, which is not known here.
+  if (model === undefined || serving.url.startsWith('https:')) return [];
   const { signature } = await describeModel(serving.url, model.name, context.signal);
   const file = config === undefined ? findConfig(context.cwd) : path.resolve(context.cwd, config);
   const samples = [context.cwd, ...(file === null ? [] : [path.dirname(file)])].map((folder) =>

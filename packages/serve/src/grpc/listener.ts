@@ -1,5 +1,5 @@
 /**
- * A gRPC listener: HTTP/2 without TLS, begun by prior knowledge, on `node:http2`.
+ * A gRPC listener: HTTP/2, with TLS or begun by prior knowledge, on `node:http2`.
  *
  * Sessions are made on sockets we accept, rather than by `http2.createServer`, because its `close` sends the last GOAWAY at
  * once: a call that is already on its way then fails. Here a drain says first that it will (GOAWAY with the largest stream
@@ -15,8 +15,10 @@ import {
   type ServerOptions,
 } from 'node:http2';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer } from 'node:tls';
 import { AddressLimit } from '../http/address-limit.ts';
 import { listenOn } from '../listen.ts';
+import type { TlsIdentity } from '../tls.ts';
 import { type CallHost, ServerCall } from './call.ts';
 import type { Call, Method, Methods } from './method.ts';
 import type { StatusName } from './status.ts';
@@ -25,6 +27,7 @@ export interface GrpcListenerOptions {
   readonly host: string;
   readonly port: number;
   readonly methods: Methods;
+  readonly tls: TlsIdentity | null;
   readonly maxMessageBytes: number;
   readonly maxConnections: number;
   /** Connections one address may have open. */
@@ -72,12 +75,22 @@ export class GrpcListener implements CallHost {
   constructor(options: GrpcListenerOptions) {
     this.#options = options;
     this.maxMessageBytes = options.maxMessageBytes;
-    const limit = new AddressLimit(options.maxConnectionsPerAddress);
-    this.#server = createServer({ noDelay: true }, (socket) => {
-      if (limit.admit(socket)) this.#accept(socket);
-      else socket.on('error', () => undefined).destroy();
-    });
+    this.#server = this.#createServer(options);
     this.#server.maxConnections = options.maxConnections;
+  }
+
+  #createServer({ tls, preludeTimeoutMs, maxConnectionsPerAddress }: GrpcListenerOptions): Server {
+    const limit = new AddressLimit(maxConnectionsPerAddress);
+    const refuse = (socket: Socket): void => void socket.on('error', () => undefined).destroy();
+    if (tls === null) {
+      return createServer({ noDelay: true }, (socket) => (limit.admit(socket) ? this.#accept(socket) : refuse(socket)));
+    }
+    const options = { ...tls.options(preludeTimeoutMs), ALPNProtocols: ['h2'], noDelay: true };
+    const server = createTlsServer(options, (socket) => this.#accept(socket));
+    // Before the handshake, which is what costs.
+    server.prependListener('connection', (socket: Socket) => (limit.admit(socket) ? undefined : refuse(socket)));
+    tls.renews(server);
+    return server;
   }
 
   /** @throws PORT_IN_USE */

@@ -7,7 +7,9 @@ import { fail, type SlipwayError } from '@slipway/core';
 import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import { listenOn } from '../listen.ts';
+import type { TlsIdentity } from '../tls.ts';
 import { AddressLimit } from './address-limit.ts';
 import { readBody } from './body.ts';
 import { BodyPool } from './body-pool.ts';
@@ -19,6 +21,7 @@ import { bodyFormat } from './media-types.ts';
 import { PlainFront } from './plain-front.ts';
 
 export interface ListenerOptions extends FrontOptions {
+  readonly tls: TlsIdentity | null;
   readonly host: string;
   readonly port: number;
   readonly maxConnections: number;
@@ -174,7 +177,7 @@ export class HttpListener {
   constructor(options: ListenerOptions) {
     this.#options = options;
     this.#front = new Front(options);
-    const server = createServer({
+    const settings = {
       connectionsCheckingInterval: Math.max(50, Math.min(1000, options.headersTimeoutMs / 4)),
       headersTimeout: options.headersTimeoutMs,
       requestTimeout: options.requestTimeoutMs,
@@ -183,7 +186,12 @@ export class HttpListener {
       noDelay: true,
       // Checked by `checkHeaders`, whose answer has a body.
       requireHostHeader: false,
-    });
+    };
+    const { tls } = options;
+    const server =
+      tls === null
+        ? createServer(settings)
+        : createTlsServer({ ...settings, ...tls.options(options.headersTimeoutMs), ALPNProtocols: ['http/1.1'] });
     // Node would drop what is beyond its own bound silently; `checkHeaders` refuses it.
     server.maxHeadersCount = 0;
     server.maxConnections = options.maxConnections;
@@ -197,17 +205,30 @@ export class HttpListener {
     );
     server.on('clientError', (error: Error & { code?: string }, socket: Socket) => this.#refuse(error, socket));
     // Connections are ours first; those that are not plain are given to whom Node would have given them.
-    const toNode = server.listeners('connection') as ((socket: Socket) => void)[];
-    server.removeAllListeners('connection');
+    const connected = tls === null ? 'connection' : 'secureConnection';
+    const toNode = server.listeners(connected) as ((socket: Socket) => void)[];
+    server.removeAllListeners(connected);
     this.#plain = new PlainFront(this.#front, (socket) => {
       this.#connected(socket);
       for (const listener of toNode) listener.call(server, socket);
     });
     const limit = new AddressLimit(options.maxConnectionsPerAddress);
-    server.on('connection', (socket: Socket) => {
-      if (limit.admit(socket)) this.#plain.accept(socket);
-      else this.#turnAway(socket);
-    });
+    if (tls === null) {
+      server.on('connection', (socket: Socket) => {
+        if (limit.admit(socket)) this.#plain.accept(socket);
+        else this.#turnAway(socket);
+      });
+    } else {
+      // Before the handshake, which is what costs: then there is no TLS yet in which to say why.
+      server.prependListener('connection', (socket: Socket) => {
+        if (!limit.admit(socket)) socket.on('error', () => undefined).destroy();
+      });
+      server.on('secureConnection', (socket: Socket) => this.#plain.accept(socket));
+      tls.renews(server as TlsServer);
+      // Who does not finish the handshake has nobody to be answered by: Node would write the answer without TLS.
+      server.removeAllListeners('tlsClientError');
+      server.on('tlsClientError', (_: Error, socket: Socket) => void socket.destroy());
+    }
     this.#server = server;
   }
 

@@ -48,6 +48,7 @@ const busy: Endpoint = {
 
 function open(): HttpListener {
   return new HttpListener({
+    tls: null,
     host: '127.0.0.1',
     port: 0,
     maxBodyBytes: LIMIT,
