@@ -8,6 +8,7 @@ import { JsonWriter } from '../json/writer.ts';
 import type { Reply, ServedVersion } from '../protocols/gateway.ts';
 import { writeInferReply } from '../protocols/inference/infer-reply.ts';
 import { answerOutputs } from '../protocols/inference/outputs.ts';
+import { requestedOutputs } from '../protocols/inference/parameters.ts';
 import { SharedMemory } from '../protocols/inference/shared-memory.ts';
 import { writeArrow } from './arrow-write.ts';
 import { writeCsv } from './csv.ts';
@@ -50,14 +51,8 @@ const FORMS: readonly Form[] = [
   {
     type: 'application/octet-stream',
     write(version, outputs) {
-      const request = {
-        id: null,
-        inputs: {},
-        outputs: version.signature.outputs.map(({ name }) => ({ name, binary: true, classes: 0, memory: null })),
-        timeoutMs: null,
-      };
-      const answered = answerOutputs(version, request.outputs, outputs, NO_MEMORY);
-      return writeInferReply(new JsonWriter('string'), version, request, answered);
+      const answered = answerOutputs(version, requestedOutputs([], true, version.signature), outputs, NO_MEMORY);
+      return writeInferReply(new JsonWriter('string'), version, null, answered);
     },
   },
 ];

@@ -66,7 +66,7 @@ export function binaryMessage(
     },
     encode(version, outputs) {
       const answered = answerOutputs(version, request.outputs, outputs, NO_MEMORY);
-      return writeInferReply(new JsonWriter('string'), version, request, answered);
+      return writeInferReply(new JsonWriter('string'), version, request.id, answered);
     },
     ...(route.encodeError === undefined ? {} : { encodeError: route.encodeError }),
   };

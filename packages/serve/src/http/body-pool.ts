@@ -23,12 +23,17 @@ export class BodyPool {
    * worth it.
    */
   take(size: number, aligned: number): Buffer | null {
-    if (!(size >= SMALLEST && size <= LARGEST)) return null;
+    if (!this.takes(size)) return null;
     const capacity = Math.ceil((size + ALIGNMENT) / STEP) * STEP;
     const at = this.#free.findIndex((buffer) => buffer.length === capacity);
     const whole = at === -1 ? Buffer.allocUnsafeSlow(capacity) : (this.#free.splice(at, 1)[0] as Buffer);
     const shift = (ALIGNMENT - (aligned % ALIGNMENT)) % ALIGNMENT;
     return whole.subarray(shift, shift + size);
+  }
+
+  /** Buffers of this size are kept. */
+  takes(size: number): boolean {
+    return size >= SMALLEST && size <= LARGEST;
   }
 
   /** @param body from `take` */

@@ -75,13 +75,15 @@ function infer(
   answers: Answers,
 ): void {
   let outputs: readonly RequestedOutput[] = [];
+  const read: Buffer[] = [];
   gateway.run(request.model, selectorOf(request.version), {
     decode({ signature }) {
       const { binaryOutput: _, ...terms } = readRequestParameters(request.parameters);
       outputs = requestedOutputs(request.outputs, false, signature);
-      return { inputs: readInputs(request, memory), ...terms, timeoutMs: call.remainingMs() };
+      return { inputs: readInputs(request, memory, read), ...terms, timeoutMs: call.remainingMs() };
     },
     answer(version, tensors) {
+      memory.give(read);
       const answered = answerOutputs(version, outputs, tensors, memory);
       answers.answer(writeInferResponse(version, request, answered, streamed));
     },

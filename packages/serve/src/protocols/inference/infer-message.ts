@@ -157,9 +157,10 @@ function readParameter(entry: ProtoReader, into: Map<string, boolean | number | 
 
 /**
  * The tensors of a request. Raw contents are those of the inputs that are not in shared memory, in their order.
+ * @param read gets what was read from shared memory
  * @throws REQUEST_MALFORMED, TENSOR_INVALID, SHARED_MEMORY
  */
-export function readInputs({ inputs, raw }: InferMessage, memory: SharedMemory): Tensors {
+export function readInputs({ inputs, raw }: InferMessage, memory: SharedMemory, read: Buffer[] = []): Tensors {
   const tensors: Record<string, Tensor> = {};
   let taken = 0;
   for (const input of inputs) {
@@ -172,6 +173,7 @@ export function readInputs({ inputs, raw }: InferMessage, memory: SharedMemory):
     }
     const bytes = part === null ? raw[taken] : memory.read(part, where);
     if (part === null) taken++;
+    else if (bytes !== undefined) read.push(bytes);
     addTensor(tensors, input.name, readTensor(input, bytes, where));
   }
   if (raw.length > 0 && raw.length !== taken) {

@@ -2,19 +2,18 @@
 import { OIP_DATATYPE } from '@slipway/core';
 import type { JsonWriter } from '../../json/writer.ts';
 import type { Reply, ServedVersion } from '../gateway.ts';
-import type { InferRequest } from './infer-request.ts';
 import type { Answered } from './outputs.ts';
 
 export function writeInferReply(
   writer: JsonWriter,
   version: ServedVersion,
-  request: InferRequest,
+  id: string | null,
   outputs: readonly Answered[],
 ): Reply {
   writer.reset();
   const raw: Uint8Array[] = [];
   writer.raw('{"model_name":').string(version.model).raw(`,"model_version":"${version.version}"`);
-  if (request.id !== null) writer.raw(',"id":').string(request.id);
+  if (id !== null) writer.raw(',"id":').string(id);
   writer.raw(',"outputs":[');
   outputs.forEach(({ name, tensor, bytes, inMemory }, index) => {
     writer.raw(index === 0 ? '{"name":' : ',{"name":').string(name);

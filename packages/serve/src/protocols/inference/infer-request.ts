@@ -34,6 +34,8 @@ export interface InferRequest extends Terms {
   readonly id: string | null;
   readonly inputs: Tensors;
   readonly outputs: readonly RequestedOutput[];
+  /** What was read from shared memory for the inputs. */
+  readonly read: readonly Buffer[];
 }
 
 /**
@@ -67,6 +69,7 @@ class Reader {
   readonly #raw: Buffer;
   readonly #signature: Signature;
   readonly #memory: SharedMemory;
+  readonly #read: Buffer[] = [];
   /** Where the next raw tensor starts. */
   #at = 0;
 
@@ -98,6 +101,7 @@ class Reader {
       id: id ?? null,
       inputs: tensors,
       outputs: requestedOutputs(readOutputs(outputs), binaryOutput, this.#signature),
+      read: this.#read,
       ...terms,
     };
   }
@@ -119,7 +123,9 @@ class Reader {
           `${where} is in shared memory, and has ${data === undefined ? 'binary_data_size' : '"data"'} too`,
         );
       }
-      return decodeRaw(datatype, dtype, shape, this.#memory.read(part, where), where);
+      const bytes = this.#memory.read(part, where);
+      this.#read.push(bytes);
+      return decodeRaw(datatype, dtype, shape, bytes, where);
     }
     if (size === null) {
       if (data === undefined) throw malformed(`${where} has neither "data" nor the parameter binary_data_size`);
@@ -161,7 +167,7 @@ export function readRawRequest(body: Buffer, signature: Signature): InferRequest
   }
   const tensor = decodeBinary(spec.dtype, rawShape(spec, body), body, `input "${spec.name}"`);
   const outputs = requestedOutputs([], true, signature);
-  return { id: null, inputs: { [spec.name]: tensor }, outputs, timeoutMs: null };
+  return { id: null, inputs: { [spec.name]: tensor }, outputs, read: [], timeoutMs: null };
 }
 
 function rawShape(spec: TensorSpec, body: Buffer): number[] {

@@ -8,7 +8,7 @@ import { fail, OIP_DATATYPE, type TensorSpec } from '@slipway/core';
 import type { Endpoint } from '../../http/exchange.ts';
 import { compressing } from '../../http/compress.ts';
 import { JsonWriter } from '../../json/writer.ts';
-import { type Gateway, LATEST, type Selector, type ServedVersion } from '../gateway.ts';
+import { type Gateway, LATEST, type Selector } from '../gateway.ts';
 import { pathSegments, versionOf } from '../path.ts';
 import { clientSignature } from './client-signature.ts';
 import type { InferenceContext } from './context.ts';
@@ -17,6 +17,7 @@ import { writeInferReply } from './infer-reply.ts';
 import { type InferRequest, jsonLength, readInferRequest, readRawRequest } from './infer-request.ts';
 import { ManagementRoutes } from './management.ts';
 import { answerOutputs } from './outputs.ts';
+import { requestedOutputs } from './parameters.ts';
 
 export class InferenceRoutes {
   readonly #context: InferenceContext;
@@ -96,13 +97,11 @@ export class InferenceRoutes {
             return request;
           },
           encode: (version, outputs) => {
-            const asked = request ?? unasked(version);
-            return writeInferReply(
-              this.#writer,
-              version,
-              asked,
-              answerOutputs(version, asked.outputs, outputs, memory),
-            );
+            // Outputs are never views of inputs, and the runner is done with those.
+            memory.give(request?.read ?? []);
+            const asked = request?.outputs ?? requestedOutputs([], false, version.signature);
+            const answered = answerOutputs(version, asked, outputs, memory);
+            return writeInferReply(this.#writer, version, request?.id ?? null, answered);
           },
         });
       },
@@ -169,13 +168,6 @@ export class InferenceRoutes {
 }
 
 /** For inputs that came in another form than this protocol's: all outputs, as JSON. */
-const unasked = ({ signature }: ServedVersion): InferRequest => ({
-  id: null,
-  inputs: {},
-  outputs: signature.outputs.map(({ name }) => ({ name, binary: false, classes: 0, memory: null })),
-  timeoutMs: null,
-});
-
 function get(route: string, document: () => unknown): Endpoint {
   return {
     route,

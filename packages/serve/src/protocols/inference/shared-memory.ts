@@ -12,6 +12,7 @@
 import { fail, type SlipwayError } from '@slipway/core';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import { BodyPool } from '../../http/body-pool.ts';
 import type { RegionPart } from './parameters.ts';
 
 export interface RegionStatus {
@@ -34,6 +35,7 @@ export class SharedMemory {
   readonly #directory: string;
   /** One tensor, bytes: what a body may have, so that shared memory is no way around that bound. */
   readonly #maxBytes: number;
+  readonly #pool = new BodyPool();
   readonly #regions = new Map<string, Region>();
 
   constructor(options: { allowed: boolean; maxBytes: number; directory?: string }) {
@@ -93,11 +95,14 @@ export class SharedMemory {
     return regions.map(({ name: of, key, offset, byte_size }) => ({ name: of, key, offset, byte_size }));
   }
 
-  /** A copy of the part: the client may write the next tensor while this one waits. @throws SHARED_MEMORY */
+  /**
+   * A copy of the part: the client may write the next tensor while this one waits. It can be given back.
+   * @throws SHARED_MEMORY
+   */
   read(part: RegionPart, where: string): Buffer {
     const { region, at } = this.#locate(part, where);
     if (part.byteSize > this.#maxBytes) throw fail('BODY_TOO_LARGE', { limit: this.#maxBytes });
-    const bytes = Buffer.allocUnsafeSlow(part.byteSize);
+    const bytes = this.#pool.take(part.byteSize, 0) ?? Buffer.allocUnsafeSlow(part.byteSize);
     let done = 0;
     while (done < bytes.length) {
       const count = readSync(region.descriptor, bytes, done, bytes.length - done, at + done);
@@ -105,6 +110,11 @@ export class SharedMemory {
       done += count;
     }
     return bytes;
+  }
+
+  /** What was read is not referred to any more, not even by a runner. */
+  give(read: readonly Buffer[]): void {
+    for (const bytes of read) if (this.#pool.takes(bytes.length)) this.#pool.give(bytes);
   }
 
   /** @throws SHARED_MEMORY when `bytes` do not fit */
