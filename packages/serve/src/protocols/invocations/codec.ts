@@ -67,7 +67,7 @@ export function invocationCodec(writer: JsonWriter): Codec {
     encode: (version, outputs) => {
       if (shape.kind === 'infer') {
         const answered = answerOutputs(version, shape.request.outputs, outputs, NO_MEMORY);
-        return writeInferReply(writer, version, shape.request, answered);
+        return writeInferReply(writer, version, shape.request.id, answered);
       }
       if (shape.kind === 'predictions') {
         const format = byRow(version.signature.outputs.length, outputs) ? 'row' : 'columnar';
