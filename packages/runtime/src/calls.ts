@@ -7,11 +7,11 @@
  * sent to another runner without doing anything twice.
  */
 import type { Socket } from 'node:net';
-import { type Clock, fail, fromWire, type SlipwayError, type Tensors, type WireError } from '@slipway/core';
+import { type Clock, fail, fromWire, type SlipwayError, type WireError } from '@slipway/core';
 import type { RunnerExit } from './runner.ts';
 import type { SharedFiles } from './spawn.ts';
 import { FrameReader } from './wire/frame-reader.ts';
-import { describe, type Description, encode, type Frame, type Kind, KIND } from './wire/frame.ts';
+import { describe, type Description, encode, type Frame, type Kind, KIND, type Stacked } from './wire/frame.ts';
 import { emptyShared, PIPELINE_DEPTH, readShared, SHARED_FROM_BYTES, slotOffset, writeShared } from './wire/memory.ts';
 
 export interface CallsOptions {
@@ -29,7 +29,7 @@ export interface CallsOptions {
 interface Call {
   readonly kind: Kind;
   readonly description: object | null;
-  readonly tensors: Tensors | null;
+  readonly tensors: Stacked | null;
   readonly resolve: (answer: Frame) => void;
   readonly reject: (error: SlipwayError) => void;
 }
@@ -85,7 +85,7 @@ export class Calls {
   }
 
   /** @throws RUNNER_LOST, RUNNER_GONE, and what the runner answers */
-  submit(kind: Kind, description: object | null, tensors: Tensors | null): Promise<Frame> {
+  submit(kind: Kind, description: object | null, tensors: Stacked | null): Promise<Frame> {
     return new Promise<Frame>((resolve, reject) => {
       if (this.#gone !== null) {
         reject(this.#lost('RUNNER_GONE', this.#gone));

@@ -57,6 +57,8 @@ export interface Runner {
    *   is gone and had certainly not begun: safe to send to another runner
    */
   run(inputs: Tensors): Promise<Tensors>;
+  /** The same for the rows of several inputs, one after the other, as one call: they are stacked without a copy of their own. */
+  runStacked(parts: readonly Tensors[]): Promise<Tensors>;
   /** Time `iterations` calls after `warmup` untimed ones, inside the runner. */
   measure(inputs: Tensors, options: { warmup: number; iterations: number }): Promise<Measurement>;
   memory(): Promise<RunnerMemory>;

@@ -178,6 +178,10 @@ class RunnerHandle {
         validateInputs(signature, inputs);
         return tensors(calls.submit(KIND.run, null, inputs));
       },
+      runStacked: async (parts) => {
+        for (const inputs of parts) validateInputs(signature, inputs);
+        return tensors(calls.submit(KIND.run, null, parts));
+      },
       measure: async (inputs, { warmup, iterations }) => {
         validateInputs(signature, inputs);
         const { times } = await tensors(calls.submit(KIND.measure, { warmup, iterations, aliveEveryMs }, inputs));

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ARRAY_OF, BYTES_PER_ELEMENT, DTYPES, fromBytes, type Tensor, type Tensors } from '@slipway/core';
+import { ARRAY_OF, BYTES_PER_ELEMENT, concatRows, DTYPES, fromBytes, type Tensor, type Tensors } from '@slipway/core';
 import { FrameReader } from './frame-reader.ts';
 import { assemble, describe as layoutOf, type Description, encode, type Frame, KIND } from './frame.ts';
 
@@ -60,6 +60,28 @@ describe('frames', () => {
         expect(got).toEqual(calls.map(plain));
       }),
       { numRuns: 100, endOnFailure: true, interruptAfterTimeLimit: 10_000, markInterruptAsFailure: true },
+    );
+  });
+
+  test('stack the rows of several requests without making one tensor of them first', () => {
+    const rows = fc.array(fc.integer({ min: 0, max: 3 }), { minLength: 1, maxLength: 5 });
+    fc.assert(
+      fc.property(rows, (counts) => {
+        const requests = counts.map((count, index): Tensors => {
+          const texts = Array.from({ length: count }, (_, row) => `${index}.${row}`);
+          return {
+            a: { dtype: 'uint8', shape: [count, 3], data: new Uint8Array(count * 3).fill(index) },
+            s: { dtype: 'string', shape: [count, 1], data: texts },
+            b: { dtype: 'int64', shape: [count], data: new BigInt64Array(count).fill(BigInt(-index)) },
+          };
+        });
+        const layout = layoutOf(requests);
+        const [frame] = read([encode(KIND.run, 1, layout, requests, layout.bytes)]);
+        const whole = (name: string): Tensor => concatRows(requests.map((tensors) => tensors[name] as Tensor));
+        expect(plain(assemble(frame!.description as Description, frame!.payload))).toEqual(
+          plain({ a: whole('a'), s: whole('s'), b: whole('b') }),
+        );
+      }),
     );
   });
 

@@ -9,7 +9,7 @@
  * Strings have no fixed size and travel in the description. Both ends are our own processes of the same version: a frame
  * that makes no sense is a defect, not an attack, and ends the connection.
  */
-import { bytesOf, fromBytes, type Tensor, type Tensors, textsOf } from '@slipway/core/base';
+import { bytesOf, fromBytes, type NumericData, type Tensor, type Tensors, textsOf } from '@slipway/core/base';
 
 export const HEAD_BYTES = 16;
 
@@ -47,30 +47,58 @@ export interface Frame {
 
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8;
 
-/** Total payload of `tensors` and how to find each in it. */
-export function describe(tensors: Tensors): Description {
+/**
+ * The tensors of one call: of one request, or of several whose rows go one after the other. They are stacked by writing them
+ * behind each other, not by making one tensor of them first.
+ */
+export type Stacked = Tensors | readonly Tensors[];
+
+const listOf = (stacked: Stacked): readonly Tensors[] => (Array.isArray(stacked) ? stacked : [stacked]) as Tensors[];
+
+/** Total payload of `stacked` and how to find each tensor in it. */
+export function describe(stacked: Stacked): Description {
+  const list = listOf(stacked);
+  const [first] = list;
   const entries: Entry[] = [];
   let bytes = 0;
-  for (const name of Object.keys(tensors)) {
-    const value = tensors[name] as Tensor;
-    if (value.dtype === 'string') entries.push([name, 'string', value.shape, textsOf(value, name)]);
-    else {
-      const size = value.data.byteLength;
-      entries.push([name, value.dtype, value.shape, size]);
+  for (const name of Object.keys(first ?? {})) {
+    const { dtype, shape: alone } = first?.[name] as Tensor;
+    let shape = alone;
+    if (list.length > 1) {
+      let rows = 0;
+      for (const tensors of list) rows += tensors[name]?.shape[0] ?? 0;
+      shape = [rows, ...alone.slice(1)];
+    }
+    if (dtype === 'string') {
+      entries.push([
+        name,
+        dtype,
+        shape,
+        list.flatMap((tensors) => textsOf(tensors[name] as Extract<Tensor, { dtype: 'string' }>, name)),
+      ]);
+    } else {
+      let size = 0;
+      for (const tensors of list) size += (tensors[name]?.data as NumericData).byteLength;
+      entries.push([name, dtype, shape, size]);
       bytes += padded(size);
     }
   }
   return { tensors: entries, bytes };
 }
 
-/** Each numeric tensor's bytes, in payload order, with its offset there. */
-export function* parts(tensors: Tensors): Generator<{ offset: number; bytes: Uint8Array }> {
+/** The bytes of each numeric tensor, in payload order, with their offset there. */
+export function* parts(stacked: Stacked): Generator<{ offset: number; bytes: Uint8Array }> {
+  const list = listOf(stacked);
   let offset = 0;
-  for (const value of Object.values(tensors)) {
-    if (value.dtype === 'string') continue;
-    const bytes = bytesOf(value.data);
-    yield { offset, bytes };
-    offset += padded(bytes.byteLength);
+  for (const name of Object.keys(list[0] ?? {})) {
+    if (list[0]?.[name]?.dtype === 'string') continue;
+    let size = 0;
+    for (const tensors of list) {
+      const bytes = bytesOf(tensors[name]?.data as NumericData);
+      yield { offset: offset + size, bytes };
+      size += bytes.byteLength;
+    }
+    offset += padded(size);
   }
 }
 
@@ -90,7 +118,7 @@ export function assemble(description: Description, payload: Uint8Array): Tensors
 }
 
 /** One frame in one buffer; `tensors` are copied into it. */
-export function encode(kind: Kind, id: number, description: unknown, tensors?: Tensors, payloadBytes = 0): Buffer {
+export function encode(kind: Kind, id: number, description: unknown, tensors?: Stacked, payloadBytes = 0): Buffer {
   const text = JSON.stringify(description ?? null);
   const length = Buffer.byteLength(text);
   const start = HEAD_BYTES + padded(length);

@@ -10,8 +10,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { closeSync, ftruncateSync, openSync, readSync, unlinkSync, writeSync } from 'node:fs';
-import { parts } from './frame.ts';
-import type { Tensors } from '@slipway/core/base';
+import { parts, type Stacked } from './frame.ts';
 
 /** Below this a frame carries the payload itself: measured in bench/runner-transport. */
 export const SHARED_FROM_BYTES = 48 * 1024;
@@ -37,7 +36,7 @@ export function openShared(directory = '/dev/shm'): number | null {
 }
 
 /** Write the payload of `tensors` at `position`. False when there is no room: send it another way. */
-export function writeShared(fd: number, position: number, tensors: Tensors): boolean {
+export function writeShared(fd: number, position: number, tensors: Stacked): boolean {
   try {
     for (const { offset, bytes } of parts(tensors)) {
       for (let done = 0; done < bytes.byteLength;) {

@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { systemClock, type Tensor, type Tensors } from '@slipway/core';
+import { concatRows, systemClock, type Tensor, type Tensors } from '@slipway/core';
 import { type EngineSession, openOnnxruntime } from '@slipway/runtime';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -68,7 +68,13 @@ async function answers(
         if (cancel) stop();
       }),
   );
-  for (let runner = 0; runner < 2; runner++) scheduler.attach({ run: (inputs) => session.run(inputs) }, 2);
+  const runStacked = (parts: readonly Tensors[]): Promise<Tensors> => {
+    const names = Object.keys(parts[0] ?? {});
+    return session.run(
+      Object.fromEntries(names.map((name) => [name, concatRows(parts.map((inputs) => inputs[name] as Tensor))])),
+    );
+  };
+  for (let runner = 0; runner < 2; runner++) scheduler.attach({ runStacked }, 2);
   return Promise.all(settled);
 }
 

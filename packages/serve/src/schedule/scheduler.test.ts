@@ -181,9 +181,9 @@ describe('scheduler', () => {
     scheduler.detach(runner);
     const sizes: number[] = [];
     const summing: Executor = {
-      run: (inputs) => {
-        sizes.push(inputs.x!.shape[0]!);
-        const sum = (inputs.x!.data as Float32Array).reduce((a, b) => a + b, 0);
+      runStacked: (parts) => {
+        sizes.push(parts.length);
+        const sum = parts.flatMap(({ x }) => [...(x!.data as Float32Array)]).reduce((a, b) => a + b, 0);
         return Promise.resolve({ y: { dtype: 'float32', shape: [1, 1], data: Float32Array.of(sum) } });
       },
     };

@@ -19,7 +19,7 @@ import type { QueuePolicy, SchedulePolicy } from './policy.ts';
 import { type Group, JobQueue } from './queue.ts';
 import { type Executor, type Server, Servers } from './servers.ts';
 import { ShapeRules } from './shape.ts';
-import { hasRows, joinParts, outputRows, stackInputs } from './stack.ts';
+import { hasRows, joinParts, partsOf, rowsOf } from './stack.ts';
 
 /** What one request asks of the scheduler. */
 export interface Asked {
@@ -318,7 +318,7 @@ export class Scheduler {
     let outputs: Tensors | null = null;
     let error: SlipwayError | null = null;
     try {
-      outputs = await server.executor.run(stackInputs(slices, filled - rows));
+      outputs = await server.executor.runStacked(partsOf(slices, filled - rows));
     } catch (thrown) {
       error = asSlipwayError(thrown);
     }
@@ -346,7 +346,7 @@ export class Scheduler {
       const count = end - start;
       if (!job.settled) {
         job.computeMs += elapsed;
-        job.parts.push({ start, outputs: count === total ? outputs : outputRows(outputs, offset, offset + count) });
+        job.parts.push({ start, outputs: count === total ? outputs : rowsOf(outputs, offset, offset + count) });
         job.missing -= count;
         if (job.missing === 0) this.#complete(job);
       }

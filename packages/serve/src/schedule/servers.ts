@@ -12,7 +12,8 @@ import type { Group } from './queue.ts';
 
 /** What executes calls; a runner. */
 export interface Executor {
-  run(inputs: Tensors): Promise<Tensors>;
+  /** @param parts the rows of the call, one part after the other; names, types and trailing shapes are equal */
+  runStacked(parts: readonly Tensors[]): Promise<Tensors>;
 }
 
 /** Timers are late by up to a millisecond; bringing 1 MB over takes a tenth of that. */

@@ -4,7 +4,7 @@
  * arithmetic, so it can be asserted.
  */
 import { describe, expect, it } from 'vitest';
-import type { Tensors } from '@slipway/core';
+import { concatRows, type Tensor } from '@slipway/core';
 import { VirtualClock, settle } from '../testing/virtual-clock.ts';
 import { DEFAULT_POLICY, type SchedulePolicy } from './policy.ts';
 import { Scheduler } from './scheduler.ts';
@@ -50,8 +50,8 @@ async function simulate(
   let busyUntil = 0;
   scheduler.attach(
     {
-      run: (inputs) => {
-        const x = inputs.x as Tensors[string];
+      runStacked: (parts) => {
+        const x = concatRows(parts.map((inputs) => inputs.x as Tensor));
         busyUntil = Math.max(busyUntil, clock.now()) + cost(x.shape[0] ?? 1);
         return new Promise((resolve) => {
           clock.after(busyUntil - clock.now(), () => resolve({ y: x }));

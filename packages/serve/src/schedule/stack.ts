@@ -2,23 +2,20 @@
 import { concatRows, rows, type Tensor, type Tensors } from '@slipway/core';
 import type { Slice } from './job.ts';
 
-/** @param fill rows to add behind: copies of the last one, which the model can compute on like on any other */
-export function stackInputs(slices: readonly Slice[], fill = 0): Tensors {
-  const [first] = slices;
+/**
+ * The parts of a call, as views: whoever brings them to the engine writes them one after the other.
+ * @param fill rows to add behind: copies of the last one, which the model can compute on like on any other
+ */
+export function partsOf(slices: readonly Slice[], fill = 0): Tensors[] {
+  const parts = slices.map(({ job, start, end }) => {
+    return start === 0 && end === job.rows ? job.inputs : rowsOf(job.inputs, start, end);
+  });
   const last = slices.at(-1);
-  if (first === undefined || last === undefined) return {};
-  if (fill === 0 && slices.length === 1 && first.end - first.start === first.job.rows) return first.job.inputs;
-  const stacked: Record<string, Tensor> = {};
-  for (const name of Object.keys(first.job.inputs)) {
-    const parts = slices.map(({ job, start, end }) => {
-      const whole = job.inputs[name] as Tensor;
-      return start === 0 && end === job.rows ? whole : rows(whole, start, end);
-    });
-    const row = rows(last.job.inputs[name] as Tensor, last.end - 1, last.end);
+  if (fill > 0 && last !== undefined) {
+    const row = rowsOf(last.job.inputs, last.end - 1, last.end);
     for (let added = 0; added < fill; added++) parts.push(row);
-    stacked[name] = concatRows(parts);
   }
-  return stacked;
+  return parts;
 }
 
 /** True when every output has `total` rows: only then does row i of the output belong to row i of the input. */
@@ -27,9 +24,10 @@ export function hasRows(outputs: Tensors, total: number): boolean {
   return true;
 }
 
-export function outputRows(outputs: Tensors, start: number, end: number): Tensors {
+/** Rows of all tensors, as views. */
+export function rowsOf(tensors: Tensors, start: number, end: number): Tensors {
   const part: Record<string, Tensor> = {};
-  for (const name in outputs) part[name] = rows(outputs[name] as Tensor, start, end);
+  for (const name in tensors) part[name] = rows(tensors[name] as Tensor, start, end);
   return part;
 }
 

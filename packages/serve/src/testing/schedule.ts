@@ -1,5 +1,5 @@
 /** A scheduler on virtual time with a runner that computes y = x + 1, for tests. */
-import { fail, type Signature, type SlipwayError, type Tensor, type Tensors } from '@slipway/core';
+import { concatRows, fail, type Signature, type SlipwayError, type Tensor, type Tensors } from '@slipway/core';
 import { expect } from 'vitest';
 import { DEFAULT_POLICY, type SchedulePolicy } from '../schedule/policy.ts';
 import { type Asked, Scheduler } from '../schedule/scheduler.ts';
@@ -26,8 +26,8 @@ export class FakeRunner implements Executor {
     this.#costMs = costMs;
   }
 
-  run(inputs: Tensors): Promise<Tensors> {
-    const { shape, data } = inputs.x as Tensor;
+  runStacked(parts: readonly Tensors[]): Promise<Tensors> {
+    const { shape, data } = concatRows(parts.map(({ x }) => x as Tensor));
     this.batches.push([...(data as Float32Array)]);
     return new Promise((resolve, reject) => {
       this.lost = reject;
