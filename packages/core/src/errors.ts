@@ -156,6 +156,7 @@ export const errorTable = define({
   MEMORY_EXCEEDED: row('Model "{model}" does not fit: it needs about {needed} MiB and {free} MiB of the {budget} MiB budget are free', 507, 'RESOURCE_EXHAUSTED', EXIT.error, 'Unload a model, raise --memory-budget, or let the old version go first with --swap resource.'),
   DRAINING: row('The server is shutting down', 503, 'UNAVAILABLE', EXIT.error, 'Send the request to another replica.'),
   TLS_INVALID: bad('{path}: {problem}', 'Give a certificate (with its chain) and its private key as PEM files, the key without a passphrase; see docs/guides/tls.md.', 400, EXIT.usage),
+  SOURCE_UNREADABLE: row('{source}: {problem}', 502, 'UNAVAILABLE', EXIT.error, 'Check the address, the credentials and the network; it is tried again by itself, and what is loaded stays.'),
   PORT_IN_USE: row('{address}: the port is in use', 500, 'FAILED_PRECONDITION', EXIT.conflict, 'Stop the other process, or choose another port (0 picks a free one).'),
   UNREACHABLE: row('Cannot reach a Slipway server at {url}: {problem}', 502, 'UNAVAILABLE', EXIT.error, 'Start one with `slipway serve`, or check the address.'),
   PROVIDER_UNAVAILABLE: row('{model}: the execution provider "{provider}" cannot be used: {problem}', 503, 'FAILED_PRECONDITION', EXIT.error, 'Name a provider that is there, or none for the CPU.'),

@@ -47,7 +47,7 @@ export {
 export { createDataset, type Dataset, findOverlap, fixedBatch, pickRows, rowsLike, rowsOf } from './data/dataset.ts';
 export { loadDataset } from './data/load.ts';
 export { canonicalJson, type Digest, digestOf, digestOfFile, digestOfJson, isDigest } from './digest.ts';
-export { ensureDirectory } from './durable.ts';
+export { ensureDirectory, replaceFile } from './durable.ts';
 export {
   ARRAY_OF,
   BYTES_PER_ELEMENT,

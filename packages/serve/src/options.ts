@@ -60,6 +60,8 @@ export interface ServeOptions {
   readonly modelConfigFile?: string;
   /** TensorFlow Serving's `batching_parameters`, for every model that says nothing itself. */
   readonly batchingParametersFile?: string;
+  /** Where loads and labels that clients asked for are kept across restarts, and what is downloaded. Default: nowhere. */
+  readonly stateDirectory?: string;
   /** How a version takes the place of another. Default `availability`: beside it, so that no request waits. */
   readonly swap?: Swap;
   /** Memory of all processes together, bytes. Default: what the control group allows, or 90 % of what the machine has. */
@@ -120,12 +122,14 @@ export interface ServeSettings extends Required<
     | 'priorityLevels'
     | 'modelConfigFile'
     | 'batchingParametersFile'
+    | 'stateDirectory'
     | 'memoryBudgetBytes'
   >
 > {
   readonly store: Pick<Store, 'directory' | 'list' | 'checkout'> | null;
   /** null: what the machine gives. */
   readonly memoryBudgetBytes: number | null;
+  readonly stateDirectory: string | null;
   readonly modelConfigFile: string | null;
   readonly batchingParametersFile: string | null;
   /** What holds for every model that says nothing itself. */
@@ -172,6 +176,7 @@ export function compileOptions(options: ServeOptions): ServeSettings {
       ...(options.runners === undefined ? {} : { instances: whole(options.runners, 'runners') }),
     },
     modelRepositories,
+    stateDirectory: options.stateDirectory ?? null,
     modelConfigFile: options.modelConfigFile ?? null,
     swap: swapOf(options.swap ?? 'availability'),
     memoryBudgetBytes:

@@ -2,33 +2,19 @@
  * The server: sources, catalog, protocols and two listeners, put together. It listens at once, so that health can be
  * asked while models load, and says through `ready` when there is something to ask.
  */
-import { asSlipwayError, fail, type ServerStatus, type SlipwayError, slipwayVersion } from '@slipway/core';
-import { allowedCpus, CorePool, cpuPlan, memoryLimit } from '@slipway/runtime';
+import { asSlipwayError, type ServerStatus, type SlipwayError, slipwayVersion } from '@slipway/core';
 import { TransformPool } from '@slipway/transform';
 import { randomBytes } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
-import { availableParallelism, totalmem } from 'node:os';
-import { resolve } from 'node:path';
-import { Catalog } from './catalog/catalog.ts';
+import { availableParallelism } from 'node:os';
 import type { ModelControl } from './catalog/control.ts';
-import { Controller } from './catalog/controller.ts';
-import { entriesSource } from './catalog/entries-source.ts';
-import { MemoryLedger } from './catalog/memory.ts';
-import { readBounded } from './catalog/model-tree.ts';
-import { awaitedSource, pathSource } from './catalog/path-source.ts';
-import { readBatchingParameters, readModelsConfig } from './catalog/readers/tensorflow.ts';
-import { repositorySource } from './catalog/repository-source.ts';
-import { mergeSettings, type ModelEntry, type ModelSettings } from './catalog/settings.ts';
-import type { Source } from './catalog/source.ts';
-import { storeSource } from './catalog/store-source.ts';
-import { LoadedVersion } from './catalog/version.ts';
-import { Wishes } from './catalog/wishes.ts';
+import { openCatalog } from './catalog/open.ts';
 import { GrpcListener } from './grpc/listener.ts';
 import { REFLECTION_SERVICES, reflectionMethods } from './grpc/reflection.ts';
 import { STATUS_CODE } from './grpc/status.ts';
 import type { Router } from './http/exchange.ts';
 import { HttpListener } from './http/listener.ts';
-import { compileOptions, type ServeOptions, type ServeSettings } from './options.ts';
+import { compileOptions, type ServeOptions } from './options.ts';
 import { OpenapiRoutes } from './openapi/routes.ts';
 import { Gateway } from './protocols/gateway.ts';
 import { HEALTH_SERVICE, healthMethods } from './protocols/health.ts';
@@ -44,7 +30,6 @@ import { Management } from './protocols/torchserve/management.ts';
 import { TorchServeRoutes } from './protocols/torchserve/routes.ts';
 import { MODEL_SERVICE, PREDICTION_SERVICE, tensorflowMethods } from './protocols/tensorflow/grpc.ts';
 import { TensorFlowRoutes } from './protocols/tensorflow/routes.ts';
-import { PBTXT_LIMITS } from './pbtxt/parse.ts';
 import { adminRouter, prometheusRoutes } from './telemetry/admin.ts';
 import { metricsRegistry } from './telemetry/metrics.ts';
 import { FrontStats, UnroutedStats } from './telemetry/stats.ts';
@@ -87,7 +72,8 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const tls =
     settings.tls === null ? null : await TlsIdentity.open(settings.tls, clock, logger, settings.pollIntervalMs);
   const transforms = new TransformPool({ threads: transformThreads(), clock });
-  const { catalog, control } = await openCatalog(settings, transforms);
+  const models = await openCatalog(settings, transforms);
+  const { catalog, control } = models;
   const http = new FrontStats();
   const grpcStats = new FrontStats();
   const unrouted = new UnroutedStats();
@@ -247,6 +233,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     catalog.stopAccepting();
     await Promise.all([restListener.close(settings.drainTimeoutMs), grpcListener?.close(settings.drainTimeoutMs)]);
     await catalog.close(settings.drainTimeoutMs);
+    await models.close();
     await gateway.close();
     await transforms.close();
     inference.memory.close();
@@ -257,93 +244,6 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     logger.info({ event: 'server.closed' }, 'closed');
   };
   return { rest, grpc, admin, ready, control, status, close: () => (closing ??= close()) };
-}
-
-async function openCatalog(
-  settings: ServeSettings,
-  transforms: TransformPool,
-): Promise<{ catalog: Catalog; control: ModelControl }> {
-  const { clock, logger, modelControl: mode } = settings;
-  const places = { settleMs: settings.settleMs, wall: () => clock.wall() };
-  const open = ({ name, path }: { readonly name: string; readonly path: string }): Promise<Source> =>
-    pathSource(name, path, places);
-  const sources = await Promise.all(settings.models.map(open));
-  for (const directory of settings.modelRepositories) {
-    sources.push(repositorySource(directory, places.settleMs, places.wall));
-  }
-  if (settings.modelConfigFile !== null) {
-    const file = resolve(settings.modelConfigFile);
-    const read = (content: Buffer): ReturnType<typeof readModelsConfig> => readModelsConfig(content, file);
-    const openEntry = ({ name, path = '' }: ModelEntry): Source => awaitedSource(name, path, places);
-    sources.push(entriesSource({ file, read, open: openEntry, clock }));
-  }
-  if (settings.store !== null) sources.push(storeSource(settings.store));
-  // What is named one by one is asked for by that.
-  const wishes = new Wishes(mode, [...settings.models.map(({ name }) => name), ...settings.loadModels]);
-  const cores = new CorePool(allowedCpus());
-  const catalog: Catalog = new Catalog({
-    sources,
-    memory: memoryLedger(settings.memoryBudgetBytes, () =>
-      [...catalog.models.values()].flatMap((model) => [...model.open()]),
-    ),
-    swap: settings.swap,
-    load: ({ candidate, settings: ofModel, expects, models, onFailed }) => {
-      const plan = cpuPlan({ models: models * (ofModel.instances ?? 1) });
-      return LoadedVersion.open(candidate, {
-        settings: ofModel,
-        expects,
-        threads: plan.threads,
-        cores,
-        transforms,
-        clock,
-        logger,
-        onFailed,
-      });
-    },
-    mode,
-    wishes,
-    settings: mergeSettings(await sharedSettings(settings), settings.settings),
-    pollIntervalMs: settings.pollIntervalMs,
-    drainTimeoutMs: settings.requestTimeoutMs,
-    clock,
-    logger,
-  });
-  const allowed = mode === 'explicit';
-  return {
-    catalog,
-    control: new Controller({
-      catalog,
-      wishes,
-      allowed,
-      roots: [...settings.modelRoots, ...settings.modelRepositories],
-      open,
-    }),
-  };
-}
-
-/** Of what a machine without a control group has, the part that is ours when nobody says. */
-const SHARE_OF_MACHINE = 0.9;
-
-function memoryLedger(budgetBytes: number | null, open: () => readonly LoadedVersion[]): MemoryLedger {
-  return new MemoryLedger({
-    budgetBytes: budgetBytes ?? memoryLimit() ?? totalmem() * SHARE_OF_MACHINE,
-    used: async () => {
-      const each = await Promise.all(open().map((loaded) => loaded.memoryBytes()));
-      return each.reduce((sum, bytes) => sum + bytes, process.memoryUsage.rss());
-    },
-    // A budget that somebody gave counts alone; otherwise others live on this machine too.
-    available: () => (budgetBytes === null ? process.availableMemory() : Infinity),
-  });
-}
-
-/** What TensorFlow Serving's file says of the batches of every model. @throws SERVING_CONFIG_INVALID, FILE_NOT_FOUND */
-async function sharedSettings({ batchingParametersFile: file, logger }: ServeSettings): Promise<ModelSettings> {
-  if (file === null) return {};
-  const content = await readBounded(file, PBTXT_LIMITS.bytes);
-  if (content === null) throw fail('FILE_NOT_FOUND', { path: file });
-  const { batching, warnings } = readBatchingParameters(content, file);
-  for (const warning of warnings) logger.warn({ event: 'source.problem' }, warning);
-  return { batching };
 }
 
 /** At least two, so that one slow image does not hold up every text; few, because runners need the processors. */

@@ -46,6 +46,11 @@ export async function findSubject(context: Context, reference: string, options: 
   return { name: release.name, path: await store.checkout(release), manifest: release.manifest, release };
 }
 
+/** Somewhere else than on this machine: `s3://bucket/prefix`. */
+export function isAddress(place: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\//.test(place);
+}
+
 /** `NAME=PATH` texts as absolute paths by name. @throws USAGE, FILE_NOT_FOUND */
 export function namedPaths(context: Context, texts: readonly string[]): Map<string, string> {
   const named = new Map<string, string>();
@@ -54,8 +59,9 @@ export function namedPaths(context: Context, texts: readonly string[]): Map<stri
     if (at <= 0 || at === text.length - 1) throw fail('USAGE', { problem: `--model ${text}: write NAME=PATH` });
     const name = text.slice(0, at);
     if (named.has(name)) throw fail('USAGE', { problem: `two --model are called "${name}"` });
-    const file = path.resolve(context.cwd, text.slice(at + 1));
-    if (!existsSync(file)) throw fail('FILE_NOT_FOUND', { path: file });
+    const place = text.slice(at + 1);
+    const file = isAddress(place) ? place : path.resolve(context.cwd, place);
+    if (!isAddress(place) && !existsSync(file)) throw fail('FILE_NOT_FOUND', { path: file });
     named.set(name, file);
   }
   return named;

@@ -3,7 +3,7 @@ import path from 'node:path';
 import { createLogger, EXIT, fail, LOG_LEVELS, openStore } from '@slipway/core';
 import type { RunningServer, ServeOptions, TlsFiles } from '@slipway/serve';
 import { describeModel } from '../client/server.ts';
-import { namedPaths } from '../client/subject.ts';
+import { isAddress, namedPaths } from '../client/subject.ts';
 import type { Context } from '../frame/context.ts';
 import {
   choice,
@@ -71,6 +71,11 @@ export const serve: Verb = defineVerb({
     ),
     adminPort: withDefault(port('Port for /status and /metrics; 0 picks a free one.'), '8502'),
     adminHost: withDefault(text('address', 'Address for administration.'), '127.0.0.1'),
+    stateDir: text(
+      'directory',
+      'Keep models and labels that clients asked for, and what is downloaded, in this directory across restarts.',
+      'directory',
+    ),
     swap: withDefault(
       choice(
         ['availability', 'resource', 'auto'],
@@ -131,7 +136,7 @@ export const serve: Verb = defineVerb({
   graceMs: 120_000,
   async run(context, given) {
     const { findModels, platformOf, startServer } = await import('@slipway/serve');
-    const at = (file: string): string => path.resolve(context.cwd, file);
+    const at = (file: string): string => (isAddress(file) ? file : path.resolve(context.cwd, file));
     const models = [...namedPaths(context, given.model)].map(([name, file]) => ({ name, path: file }));
     const modelRepositories = given.modelRepository.map(at);
     let named = models.length > 0 || modelRepositories.length > 0 || given.modelConfigFile !== undefined;
@@ -160,6 +165,7 @@ export const serve: Verb = defineVerb({
         batchingParametersFile:
           given.batchingParametersFile === undefined ? undefined : at(given.batchingParametersFile),
         memoryBudgetBytes: given.memoryBudget,
+        stateDirectory: given.stateDir === undefined ? undefined : at(given.stateDir),
         threads: given.threads,
         traceFile: given.traceFile === undefined ? undefined : path.resolve(context.cwd, given.traceFile),
         runners: given.runners,

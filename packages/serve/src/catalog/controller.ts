@@ -15,7 +15,7 @@ import { reasonOf } from './model.ts';
 import { isServedName, type ModelEntry } from './settings.ts';
 import type { Source } from './source.ts';
 import type { SourceWatch } from './watch.ts';
-import type { Wishes } from './wishes.ts';
+import type { Wishes, WishState } from './wishes.ts';
 
 export interface ControllerOptions {
   readonly catalog: Catalog;
@@ -77,7 +77,8 @@ export class Controller implements ModelControl {
       this.#overrides.set(name, override);
       catalog.own(name, override.watch);
     }
-    const turn = wishes.ask(name, request.settings ?? {});
+    const { settings = {}, path: at } = request;
+    const turn = wishes.ask(name, { settings, ...(at === undefined ? {} : { path: at }) });
     catalog.retry(name);
     const settled = this.#outcome(name, turn).then(
       async () => {
@@ -90,6 +91,15 @@ export class Controller implements ModelControl {
     );
     if (request.synchronous === false) settled.catch(() => undefined);
     else await settled;
+  }
+
+  /** Begin to load what was loaded from a path before a restart; the models of the sources are wished for already. */
+  restore({ asked }: WishState): void {
+    if (!this.allowed) return;
+    for (const [name, { path: at, settings }] of Object.entries(asked)) {
+      // What comes of it is in the status of the model.
+      if (at !== undefined) this.load(name, { path: at, settings }).catch(() => undefined);
+    }
   }
 
   unload(name: string): Promise<void> {

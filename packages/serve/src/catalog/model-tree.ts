@@ -34,13 +34,13 @@ export interface ScanOptions {
 /** @throws FILE_NOT_FOUND, FILE_UNREADABLE; what is wrong with the configuration is the `problem` of the model */
 export async function scanModel(model: string, directory: string, options: ScanOptions): Promise<ScannedModel> {
   const { chosen, warnings } = await versionsIn(directory);
-  let config: TritonConfig | null;
+  let configured: Awaited<ReturnType<typeof configure>>;
   try {
-    config = await readConfig(directory, model);
+    configured = await configure(directory, model);
   } catch (error) {
     return { listed: { candidates: [], problem: error as SlipwayError }, warnings };
   }
-  const extras = config === null ? '' : await configFingerprint(directory, config);
+  const { config = null, extras = '' } = configured ?? {};
   const candidates: Candidate[] = [];
   for (const [version, name] of chosen) {
     const at = path.join(directory, name);
@@ -95,6 +95,15 @@ async function versionsIn(directory: string): Promise<{ chosen: Map<number, stri
   return { chosen, warnings };
 }
 
+/** What `config.pbtxt` in a directory says, and what of it makes another model of the same files; null without one. */
+export async function configure(
+  directory: string,
+  model: string,
+): Promise<{ readonly config: TritonConfig; readonly extras: string } | null> {
+  const config = await readConfig(directory, model);
+  return config === null ? null : { config, extras: await configFingerprint(directory, config) };
+}
+
 /** null when there is none. @throws SERVING_CONFIG_INVALID, FILE_UNREADABLE */
 async function readConfig(directory: string, model: string): Promise<TritonConfig | null> {
   const file = path.join(directory, CONFIG_FILE);
@@ -104,7 +113,7 @@ async function readConfig(directory: string, model: string): Promise<TritonConfi
   if (config.name === null || config.name === '' || config.name === path.basename(directory) || config.name === model) {
     return config;
   }
-  const problem = `name: "${config.name}" is not the name of its directory, "${path.basename(directory)}"`;
+  const problem = `name: "${config.name}" is not the name of the model, "${model}"`;
   throw fail('SERVING_CONFIG_INVALID', { path: file, problem });
 }
 
@@ -122,7 +131,7 @@ async function configFingerprint(
 }
 
 /** One name a line. @throws FILE_NOT_FOUND */
-async function readClasses(directory: string, name: string): Promise<readonly string[]> {
+export async function readClasses(directory: string, name: string): Promise<readonly string[]> {
   const file = path.join(directory, name);
   const content = await readBounded(file, MAX_CLASSES_BYTES);
   if (content === null) throw fail('FILE_NOT_FOUND', { path: file });
@@ -150,7 +159,7 @@ export async function readBounded(file: string, maxBytes: number): Promise<Buffe
 }
 
 /** Files to warm up with, by absolute path. */
-function withPlaces(settings: ModelSettings, directory: string): ModelSettings {
+export function withPlaces(settings: ModelSettings, directory: string): ModelSettings {
   const { warmUp } = settings;
   if (warmUp?.samples === undefined) return settings;
   const samples = warmUp.samples.map((sample) => ({
