@@ -7,6 +7,7 @@ import {
   type Signature,
   type Tensor,
   type Tensors,
+  type Transforms,
 } from '@slipway/core';
 import { readGolden } from '@slipway/runtime';
 import { stat } from 'node:fs/promises';
@@ -14,6 +15,10 @@ import path from 'node:path';
 
 /** What a page can show; kept for as long as the version is loaded. */
 const MAX_BYTES = 64 * 1024;
+
+/** The inputs of a client that are the bytes of an image file. */
+export const imageInputs = (transforms: Transforms | undefined): readonly string[] =>
+  transforms?.inputs?.flatMap((step) => (step.transform === 'decodeImage' ? [step.from] : [])) ?? [];
 
 /**
  * The first golden sample of the model at `at`; null when it has none, or none of a size to show.

@@ -29,7 +29,7 @@ import { VersionStats } from '../telemetry/stats.ts';
 import { compileFor, type Fronted, putBefore } from '../transforms/open.ts';
 import { policyOf, sessionOf } from './policy.ts';
 import { differenceFrom } from './readers/expected.ts';
-import { readSample } from './sample.ts';
+import { imageInputs, readSample } from './sample.ts';
 import { mergeSettings, type ModelSettings, settingsOfHints } from './settings.ts';
 import type { Candidate, ExpectedSignature } from './source.ts';
 import { goldenInputs, warmUp } from './warm-up.ts';
@@ -67,6 +67,7 @@ export class LoadedVersion implements ServedVersion {
   readonly classes: readonly string[] | null;
   readonly settings: ModelSettings;
   readonly sample: Tensors | null;
+  readonly images: readonly string[];
   readonly scheduler: Scheduler;
   readonly stats: VersionStats;
   readonly loadSeconds: number;
@@ -85,6 +86,7 @@ export class LoadedVersion implements ServedVersion {
     classes: readonly string[] | null,
     settings: ModelSettings,
     sample: Tensors | null,
+    images: readonly string[],
     loadSeconds: number,
     restarts: Map<RestartReason, number>,
     supervisors: readonly Supervisor[],
@@ -100,6 +102,7 @@ export class LoadedVersion implements ServedVersion {
     this.classes = classes;
     this.settings = settings;
     this.sample = sample;
+    this.images = images;
     this.scheduler = scheduler;
     this.stats = stats;
     this.loadSeconds = loadSeconds;
@@ -218,6 +221,7 @@ export class LoadedVersion implements ServedVersion {
         classes,
         settings,
         sample,
+        fronted === null ? [] : imageInputs(declared?.transforms),
         seconds,
         restarts,
         supervisors,

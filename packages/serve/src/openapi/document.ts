@@ -5,12 +5,13 @@
  */
 import { type ErrorCode, errorTable } from '@slipway/core';
 import { inferenceProtocol } from './inference.ts';
+import { kserveProtocol } from './kserve.ts';
 import type { Described, Operation, Protocol } from './operation.ts';
 import { plainProtocol } from './plain.ts';
 import { objectOf, type Schema } from './schema.ts';
 import { tensorflowProtocol } from './tensorflow.ts';
 
-const PROTOCOLS: readonly Protocol[] = [tensorflowProtocol, inferenceProtocol, plainProtocol];
+const PROTOCOLS: readonly Protocol[] = [tensorflowProtocol, kserveProtocol, inferenceProtocol, plainProtocol];
 
 /** Bodies and answers beside JSON; their bytes are not JSON, so they have no schema. */
 const BODY_TYPES = ['application/x-npz', 'application/vnd.apache.arrow.stream', 'application/vnd.apache.arrow.file'];
@@ -79,11 +80,12 @@ export function openapiDocument(models: readonly Described[], server: { readonly
       responses: Object.fromEntries(ALL_ERRORS.map((code) => [code, errorResponse(code)])),
       parameters: PARAMETERS,
     },
-    'x-slipway-models': models.map(({ model, version, signature, example }) => ({
+    'x-slipway-models': models.map(({ model, version, signature, images, example }) => ({
       name: model,
       version,
       inputs: signature.inputs,
       outputs: signature.outputs,
+      images,
       example: example?.origin ?? null,
     })),
   };
@@ -137,8 +139,10 @@ function operationObject(operation: Operation, of: Described | null): unknown {
   };
 }
 
-function otherBodies({ signature: { inputs } }: Described): Record<string, unknown> {
-  const types = [...(inputs.length === 1 ? SINGLE_BODY_TYPES : []), ...BODY_TYPES];
+function otherBodies({ signature: { inputs }, images }: Described): Record<string, unknown> {
+  const single = inputs.length === 1;
+  const texts = single && inputs[0]?.dtype === 'string' ? (images.length > 0 ? ['image/*'] : ['text/plain']) : [];
+  const types = [...texts, ...(single ? SINGLE_BODY_TYPES : []), ...BODY_TYPES];
   return {
     ...binary(types),
     'text/csv': { schema: { type: 'string' } },

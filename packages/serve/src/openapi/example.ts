@@ -24,13 +24,31 @@ const MAX_ELEMENTS = 1024;
 const FREE = 4;
 
 /** null: too large to show. */
-export function exampleOf(signature: Signature, sample: Tensors | null): Example | null {
+export function exampleOf(
+  signature: Signature,
+  sample: Tensors | null,
+  images: readonly string[] = [],
+): Example | null {
   const golden = sample !== null && signature.inputs.every((spec) => sample[spec.name]?.dtype === spec.dtype);
-  const inputs = golden ? sample : Object.fromEntries(signature.inputs.map((spec) => [spec.name, smallest(spec)]));
+  const inputs = golden
+    ? sample
+    : Object.fromEntries(
+        signature.inputs.map((spec) => [spec.name, (images.includes(spec.name) ? image : smallest)(spec)]),
+      );
   const elements = Object.values(inputs).reduce((sum, value) => sum + (value?.data.length ?? Infinity), 0);
   if (elements > MAX_ELEMENTS) return null;
   return { inputs: inputs as Tensors, origin: golden ? 'golden' : 'synthetic' };
 }
+
+/** 8 × 8 pixels of colours, as PNG: whatever size the model wants, images are made so. */
+const IMAGE =
+  'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAbElEQVR42hXNQRUAUQhCUaMYhShGeVGIQhSizB+XXA7ODDtouIHBQ4YOM8suWm5h8ZKl+0CskDiBsIioHhx76LiDw0eO3oN/4FVf+J8h0PduzBqZ8x/bxNQPwgaFy192SGgelC0q13/CJaXlA8Z7WAFXOTbyAAAAAElFTkSuQmCC';
+
+const image = ({ shape }: TensorSpec): Tensor => ({
+  dtype: 'string',
+  shape: (shape ?? [1]).map(() => 1),
+  data: [new Uint8Array(Buffer.from(IMAGE, 'base64'))],
+});
 
 /** null when even that is too large. */
 function smallest(spec: TensorSpec): Tensor | null {

@@ -1,6 +1,6 @@
 /** The Open Inference Protocol v2, of one model and of the server. */
 import { OIP_DATATYPE, type Tensor, tensorToJson, type TensorSpec } from '@slipway/core';
-import type { Described, Operation, Protocol } from './operation.ts';
+import { type Described, type Operation, type Protocol, textExample } from './operation.ts';
 import { elementSchema, objectOf, type Schema } from './schema.ts';
 
 const TAG = 'Open Inference Protocol';
@@ -74,11 +74,19 @@ export const inferenceProtocol: Protocol = {
         },
       }),
       get(`${base}/ready`, `inference_model_ready_${of.model}`, 'Is the model ready?', null),
+      get(`${base}/config`, `inference_config_${of.model}`, 'Its configuration, as Triton words it', {
+        type: 'object',
+      }),
+      get(`${base}/stats`, `inference_stats_${of.model}`, 'What it has done so far', {
+        type: 'object',
+        required: ['model_stats'],
+      }),
     ];
   },
 };
 
-function infer({ model, signature, example }: Described, base: string): Operation {
+function infer({ model, signature, example: given }: Described, base: string): Operation {
+  const example = textExample(given);
   return {
     path: `${base}/infer`,
     method: 'post',

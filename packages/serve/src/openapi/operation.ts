@@ -1,5 +1,5 @@
 /** What the documents of all protocols are made of. */
-import type { Signature } from '@slipway/core';
+import { type Signature, type Tensor, tensorToJson } from '@slipway/core';
 import type { Example } from './example.ts';
 import type { Schema } from './schema.ts';
 
@@ -9,7 +9,24 @@ export interface Described {
   readonly version: number;
   /** What clients send and get. */
   readonly signature: Signature;
+  /** Inputs that are the bytes of an image file. */
+  readonly images: readonly string[];
   readonly example: Example | null;
+}
+
+/** For protocols whose JSON has no way to say bytes: null when the example has some. */
+export function textExample(example: Example | null): Example | null {
+  const isText = ({ data }: Tensor): boolean =>
+    !Array.isArray(data) || data.every((element) => typeof element === 'string');
+  return example !== null && Object.values(example.inputs).every(isText) ? example : null;
+}
+
+/** As JSON, with bytes as `{"b64": …}`, one for each row. */
+export function base64Json(value: Tensor): unknown {
+  if (value.dtype !== 'string' || value.data.every((element) => typeof element === 'string')) {
+    return tensorToJson(value);
+  }
+  return value.data.map((element) => ({ b64: Buffer.from(element).toString('base64') }));
 }
 
 /** One method of one path. */

@@ -50,6 +50,7 @@ function operation(document, path, method, of, model) {
     editor.value = content.example === undefined ? '' : compact(content.example);
     if (raw) editor.placeholder = 'The input is too large to show. Leave this empty to send zeros of its shape as application/octet-stream.';
   }
+  const file = of.requestBody && of.requestBody.content['image/*'] ? $('input', { type: 'file', accept: 'image/*', 'aria-label': 'An image to send instead' }) : null;
   const accept = answers && Object.keys(answers).length > 1
     ? $('select', { 'aria-label': 'Form of the answer' }, ...Object.keys(answers).map((type) => $('option', {}, type)))
     : null;
@@ -59,7 +60,11 @@ function operation(document, path, method, of, model) {
   const request = () => {
     const headers = {};
     let body;
-    if (editor) {
+    const image = file && file.files[0];
+    if (image) {
+      headers['Content-Type'] = image.type;
+      body = image;
+    } else if (editor) {
       const zero = raw && editor.value.trim() === '';
       headers['Content-Type'] = zero ? 'application/octet-stream' : 'application/json';
       body = zero ? zeros(model) : editor.value;
@@ -77,7 +82,7 @@ function operation(document, path, method, of, model) {
       if (body === undefined || name !== 'Content-Type' || value !== 'application/json') lines.push('-H ' + quote(name + ': ' + value));
     }
     if (typeof body === 'string') lines.push('-d ' + quote(body.length > 2000 ? '@request.json' : body.replaceAll(/\s*\n\s*/g, ' ')).replace("'@request.json'", '@request.json'));
-    else if (body !== undefined) lines.push('--data-binary @tensor.bin');
+    else if (body !== undefined) lines.push('--data-binary @' + (file && file.files[0] ? file.files[0].name : 'tensor.bin'));
     if (headers.Accept) lines.push('-o answer');
     curl.textContent = lines.join(' \\\n  ');
   };
@@ -116,6 +121,7 @@ function operation(document, path, method, of, model) {
   };
   if (editor) editor.addEventListener('input', showCurl);
   if (accept) accept.addEventListener('change', showCurl);
+  if (file) file.addEventListener('change', showCurl);
   showCurl();
   const errors = Object.entries(of.responses).filter(([code]) => code !== '200').map(([code, { $ref }]) => [code, document.components.responses[$ref.split('/').pop()]]);
   const forms = content ? Object.keys(of.requestBody.content) : [];
@@ -127,6 +133,7 @@ function operation(document, path, method, of, model) {
     $('div', { class: 'bar' },
       $('button', { onclick: send }, 'Send'),
       editor && content.example !== undefined ? $('button', { class: 'quiet', onclick: () => { editor.value = compact(content.example); showCurl(); } }, 'Reset') : null,
+      file ? $('label', {}, 'or an image', file) : null,
       accept ? $('label', {}, 'Answer as', accept) : null,
       status),
     $('div', { class: 'errors' }, $('div', { class: 'over' }, 'On the command line'), curl),

@@ -1,6 +1,6 @@
 /** `POST /predict/NAME`. */
 import { tensorToJson } from '@slipway/core';
-import type { Protocol } from './operation.ts';
+import { type Protocol, textExample } from './operation.ts';
 import { nestedSchema, objectOf, rowSpec } from './schema.ts';
 
 const TAG = 'Plain';
@@ -9,7 +9,8 @@ export const plainProtocol: Protocol = {
   tag: TAG,
   description: 'The input as it is in, `{"prediction": …}` out.',
   server: () => [],
-  model({ model, signature, example }) {
+  model({ model, signature, example: given }) {
+    const example = textExample(given);
     const [only] = signature.inputs;
     const [output] = signature.outputs;
     const single = only !== undefined && signature.inputs.length === 1;

@@ -63,7 +63,8 @@ export class OpenapiRoutes {
   /** @throws MODEL_NOT_FOUND, NOT_READY, MODEL_UNAVAILABLE */
   #describe(model: string): Described {
     const found = this.#models.find(model, LATEST);
-    const signature = { inputs: found.scheduler.rules.accepts.inputs, outputs: found.signature.outputs };
-    return { model, version: found.version, signature, example: exampleOf(signature, found.sample) };
+    const { version, images } = found;
+    const signature = { inputs: found.accepts.inputs, outputs: found.signature.outputs };
+    return { model, version, signature, images, example: exampleOf(signature, found.sample, images) };
   }
 }

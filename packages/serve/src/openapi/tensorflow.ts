@@ -1,6 +1,6 @@
 /** TensorFlow Serving's REST API, of one model. */
-import { type Tensors, tensorToJson } from '@slipway/core';
-import type { Described, Operation, Protocol } from './operation.ts';
+import type { Tensors } from '@slipway/core';
+import { base64Json, type Described, type Operation, type Protocol } from './operation.ts';
 import { nestedSchema, objectOf, rowSpec, type Schema } from './schema.ts';
 
 const TAG = 'TensorFlow Serving';
@@ -100,7 +100,7 @@ function predict({ model, signature, example }: Described, base: string): Operat
 }
 
 function requestExample(inputs: Tensors, single: boolean, byRow: boolean): unknown {
-  const json = Object.entries(inputs).map(([name, value]): [string, unknown] => [name, tensorToJson(value)]);
+  const json = Object.entries(inputs).map(([name, value]): [string, unknown] => [name, base64Json(value)]);
   if (single) return { instances: json[0]?.[1] };
   if (!byRow) return { inputs: Object.fromEntries(json) };
   const count = Math.min(...json.map(([, value]) => (value as unknown[]).length));

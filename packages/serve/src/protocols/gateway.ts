@@ -49,6 +49,8 @@ export interface ServedVersion {
   readonly settings: ModelSettings;
   /** Inputs that are known to work, for documentation; null when there are none. */
   readonly sample: Tensors | null;
+  /** Inputs that are the bytes of an image file. */
+  readonly images: readonly string[];
   readonly scheduler: Scheduler;
   readonly stats: VersionStats;
   /** Resident memory of its runners. */
