@@ -106,6 +106,8 @@ export interface ServeOptions {
   readonly tls?: TlsFiles | null;
   /** Metrics are also at `/monitoring/prometheus/metrics` of the port of requests, where TensorFlow Serving has them. Default false. */
   readonly metricsOnRestPort?: boolean;
+  /** Do the transforms that releases declare. Without, clients send the tensors of the models. Default true. */
+  readonly transforms?: boolean;
   readonly logger: Logger;
   readonly clock?: Clock;
 }
@@ -120,6 +122,7 @@ export interface ServeSettings extends Required<
     | 'pinRunners'
     | 'executionProviders'
     | 'priorityLevels'
+    | 'transforms'
     | 'modelConfigFile'
     | 'batchingParametersFile'
     | 'stateDirectory'
@@ -173,6 +176,7 @@ export function compileOptions(options: ServeOptions): ServeSettings {
         ...(options.pinRunners === undefined ? {} : { pinned: options.pinRunners }),
         ...(options.executionProviders === undefined ? {} : { executionProviders: options.executionProviders }),
       },
+      ...(options.transforms === undefined ? {} : { transforms: options.transforms }),
       ...(options.runners === undefined ? {} : { instances: whole(options.runners, 'runners') }),
     },
     modelRepositories,

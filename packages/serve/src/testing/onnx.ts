@@ -149,3 +149,17 @@ export function mlpModel(sizes: readonly number[]): Buffer {
     nodes,
   });
 }
+
+/** scores = in as float32, one score per element of a row. */
+export function scoresModel(dtype: DType, row: readonly number[]): Buffer {
+  const width = row.reduce((product, size) => product * size, 1);
+  return onnxModel({
+    inputs: [{ name: 'in', dtype, shape: ['batch', ...row] }],
+    outputs: [{ name: 'scores', dtype: 'float32', shape: ['batch', width] }],
+    weights: [],
+    nodes: [
+      { op: 'Flatten', inputs: ['in'], outputs: ['flat'], attributes: { axis: 1 } },
+      { op: 'Cast', inputs: ['flat'], outputs: ['scores'], attributes: { to: 1 } },
+    ],
+  });
+}

@@ -32,17 +32,17 @@ export async function openImageDecoder(): Promise<ImageDecoder> {
       const file = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       if (file.length === 0) throw new ImageProblem('the image is empty');
       const open = (options: SharpOptions): Sharp => sharp(file, { pages: 1, limitInputPixels: maxPixels, ...options });
-      return inColor(isBmp(file) ? decodeBmp(file, maxPixels) : await decodeWith(open, maxPixels), color);
+      return inColor(isBmp(file) ? decodeBmp(file, maxPixels) : await decodeWith(file, open, maxPixels), color);
     },
   };
 }
 
-async function decodeWith(open: (options: SharpOptions) => Sharp, maxPixels: number): Promise<Pixels> {
+async function decodeWith(file: Buffer, open: (options: SharpOptions) => Sharp, maxPixels: number): Promise<Pixels> {
   let header;
   try {
     header = await open({ limitInputPixels: false }).metadata();
-  } catch {
-    throw new ImageProblem('not a JPEG, PNG, WebP or BMP image');
+  } catch (error) {
+    throw isKnown(file) ? undecodable(error) : new ImageProblem('not a JPEG, PNG, WebP or BMP image');
   }
   const { format, width, height, space } = header;
   if (!FORMATS.includes(format)) throw new ImageProblem('not a JPEG, PNG, WebP or BMP image');
@@ -57,9 +57,19 @@ async function decodeWith(open: (options: SharpOptions) => Sharp, maxPixels: num
     const pixels = { height: info.height, width: info.width, channels: info.channels, data };
     return cmyk ? cmykToRgb(pixels) : pixels;
   } catch (error) {
-    const [why = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
-    throw new ImageProblem(`the image cannot be decoded: ${why.slice(0, 120)}`);
+    throw undecodable(error);
   }
+}
+
+/** By its first bytes. */
+function isKnown(file: Buffer): boolean {
+  const start = file.toString('latin1', 0, 12);
+  return start.startsWith('\u00ff\u00d8') || start.startsWith('\u0089PNG') || /^RIFF....WEBP$/s.test(start);
+}
+
+function undecodable(error: unknown): ImageProblem {
+  const [why = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+  return new ImageProblem(`the image cannot be decoded: ${why.slice(0, 120)}`);
 }
 
 /** As Pillow does it, without a profile. */

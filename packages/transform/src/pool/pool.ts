@@ -146,7 +146,7 @@ export class TransformPool {
       if (next === undefined) return;
       const thread = this.#free(isSmall(next) ? BATCHES_PER_THREAD : 1);
       if (thread === null) return;
-      thread.run({ tasks: this.#take() }, this.#options.clock.now());
+      thread.run({ tasks: this.#take() });
       this.#watch();
     }
   }
@@ -177,10 +177,9 @@ export class TransformPool {
   }
 
   #start(): Thread {
-    const thread = new Thread(this.#options.heapMegabytes, {
+    const thread = new Thread(this.#options.heapMegabytes, () => this.#options.clock.now(), {
       onDone: (batch, results) => {
-        // It goes on with its next batch; so may what waits, before the answers of this one are written.
-        thread.begin(this.#options.clock.now());
+        // What waits goes before the answers of this batch are written.
         this.#pump();
         settleAll(batch, results);
       },
@@ -220,7 +219,7 @@ export class TransformPool {
     clock.after(Math.min(1000, batchTimeoutMs), () => {
       this.#watching = false;
       const busy = [...this.#threads].filter(({ given }) => given > 0);
-      for (const thread of busy) if (clock.now() - thread.since >= batchTimeoutMs) thread.kill();
+      for (const thread of busy) if (thread.working >= batchTimeoutMs) thread.kill();
       if (busy.length > 0) this.#watch();
     });
   }

@@ -24,10 +24,11 @@ export class Thread {
   readonly #opening = new Map<number, (error: SlipwayError | null) => void>();
   #gone = false;
   #killed = false;
-  /** When it began what it works on, on the clock. */
-  since = 0;
+  readonly #now: () => number;
+  #since = 0;
 
-  constructor(heapMegabytes: number, events: ThreadEvents) {
+  constructor(heapMegabytes: number, now: () => number, events: ThreadEvents) {
+    this.#now = now;
     const extension = import.meta.url.endsWith('.ts') ? 'ts' : 'js';
     const worker = new Worker(new URL(`./worker-main.${extension}`, import.meta.url), {
       resourceLimits: { maxOldGenerationSizeMb: heapMegabytes },
@@ -38,9 +39,11 @@ export class Thread {
       if (report.kind === 'opened') {
         this.#opening.get(report.program)?.(report.error === null ? null : fromWire(report.error));
         this.#opening.delete(report.program);
+        this.#since = now();
         return;
       }
       const batch = this.#batches.shift();
+      this.#since = now();
       if (batch !== undefined) events.onDone(batch, report.results);
     });
     const lost = (problem: string): void => {
@@ -60,9 +63,9 @@ export class Thread {
     return this.#batches.length;
   }
 
-  /** The batch that is now the first is begun. */
-  begin(now: number): void {
-    this.since = now;
+  /** How long it has worked on one batch, milliseconds; to start and to read tokenizers is not counted. */
+  get working(): number {
+    return this.#batches.length === 0 || this.#opening.size > 0 ? 0 : this.#now() - this.#since;
   }
 
   open(program: number, declared: Declared, directory: string): Promise<void> {
@@ -79,8 +82,8 @@ export class Thread {
     this.#post({ kind: 'close', program }, []);
   }
 
-  run(batch: Batch, now: number): void {
-    if (this.#batches.length === 0) this.begin(now);
+  run(batch: Batch): void {
+    if (this.#batches.length === 0) this.#since = this.#now();
     this.#batches.push(batch);
     this.#post(
       { kind: 'run', tasks: batch.tasks.map(({ task }) => task) },
