@@ -48,6 +48,7 @@ async def main(base):
             check(f"{name} CloudEvent, attributes", answer["source"] == "io.kserve.inference.one" and answer["id"] != event["id"])
     await client.close()
     ready = InferenceRESTClient(RESTConfig(protocol="v2"))
+    check("the server is ready, by v2", await ready.is_server_ready(base))
     check("a model is ready, by v2", await ready.is_model_ready(base, "one"))
     await ready.close()
     print("ok   all")

@@ -8,7 +8,13 @@
  * take gzip whether they want it or not, and floats hardly shrink: compressing whatever may be would only cost time.
  */
 import { asSlipwayError, fail, type SlipwayError } from '@slipway/core';
-import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import {
+  constants,
+  type IncomingHttpHeaders,
+  type OutgoingHttpHeaders,
+  sensitiveHeaders,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import { deflate, gunzip, gzip, inflate } from 'node:zlib';
 import { clientRequestId } from '../http/headers.ts';
 import { compressedFrame, fillPrefix, type Frame, FrameReader, isWholeMessage, PREFIX } from './frames.ts';
@@ -202,10 +208,11 @@ export class ServerCall implements Call {
     if (this.#responded) return;
     this.#responded = true;
     this.#stream.on('wantTrailers', onWantTrailers);
-    const headers: Record<string, string | number> = {
+    const headers: OutgoingHttpHeaders = {
       ':status': 200,
       'content-type': 'application/grpc',
       'x-request-id': this.id,
+      [sensitiveHeaders]: NOT_INDEXED,
     };
     if (this.#compresses) headers['grpc-encoding'] = this.#encoding;
     this.#stream.respond(headers, RESPOND_OPTIONS);
@@ -370,6 +377,8 @@ const COMPRESSIONS: ReadonlySet<string> = new Set(['gzip', 'deflate']);
 const OK_TRAILERS: Readonly<Record<string, number>> = Object.freeze({ 'grpc-status': 0 });
 const RESPOND_OPTIONS = Object.freeze({ waitForTrailers: true });
 const NOTHING = Buffer.alloc(0);
+/** A value that is never sent again would only push others out of the compression tables of both sides. */
+const NOT_INDEXED = ['x-request-id'];
 
 function accepts(headers: IncomingHttpHeaders, encoding: string): boolean {
   const accepted = headers['grpc-accept-encoding'];

@@ -1,5 +1,12 @@
+/** What a configuration says, and what becomes of it in a server that takes one. */
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ProtoWriter } from '../../grpc/writer.ts';
+import { call, grpcConnect } from '../../testing/grpc-client.ts';
+import { oneWeightModel } from '../../testing/onnx.ts';
+import { serving } from '../../testing/serving.ts';
 import { readConfig } from './reload-config.ts';
 
 const message = (): ProtoWriter => new ProtoWriter();
@@ -52,4 +59,42 @@ describe('ReloadConfigRequest', () => {
   ])('is refused with %s', (_, bytes, problem) => {
     expect(() => readConfig(bytes)).toThrow(problem);
   });
+});
+
+it('replaces what is served, when the server lets clients do so, and only from where it may', async () => {
+  const root = await mkdtemp(path.join(tmpdir(), 'slipway-reload-'));
+  for (const [version, weight] of [
+    [1, 3],
+    [2, 5],
+  ] as const) {
+    await mkdir(path.join(root, 'half', String(version)), { recursive: true });
+    await writeFile(path.join(root, 'half', String(version), 'model.onnx'), oneWeightModel(weight));
+  }
+  const served = await serving({ one: oneWeightModel(2) }, { modelControl: 'explicit', modelRoots: [root] });
+  const session = grpcConnect(served.server.grpc?.url ?? '');
+  const reload = (config: ProtoWriter): ReturnType<typeof call> =>
+    call(session, '/tensorflow.serving.ModelService/HandleReloadConfigRequest', request(config));
+  const predict = async (at: string): Promise<string> => {
+    const { status, text } = await served.post(`/v1/models/${at}:predict`, { instances: [[1]] });
+    return status === 200 ? text : String(status);
+  };
+  try {
+    await served.server.ready;
+    expect(await predict('one')).toBe('{"predictions":[[2.0]]}');
+    const half = (): ProtoWriter => message().string(1, 'half').string(2, path.join(root, 'half'));
+    const both = message().message(102, message().packed(1, [1, 2]));
+    const stable = message().string(1, 'stable').int(2, 1);
+    const answer = await reload(half().message(7, both).message(8, stable));
+    expect(answer).toMatchObject({ status: 0, message: '' });
+    expect(await predict('half')).toBe('{"predictions":[[5.0]]}');
+    expect(await predict('half/labels/stable')).toBe('{"predictions":[[3.0]]}');
+    expect(await predict('one')).not.toContain('predictions');
+    const outside = await reload(message().string(1, 'passwords').string(2, '/etc'));
+    expect(outside.status).not.toBe(0);
+    expect(await predict('half')).toBe('{"predictions":[[5.0]]}');
+  } finally {
+    session.close();
+    await served.close();
+    await rm(root, { recursive: true, force: true });
+  }
 });
