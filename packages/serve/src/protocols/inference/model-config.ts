@@ -9,7 +9,7 @@
 import { type DType, OIP_DATATYPE, type TensorSpec } from '@slipway/core';
 import type { QueuePolicy, SchedulePolicy } from '../../schedule/policy.ts';
 import { policyOf } from '../../catalog/policy.ts';
-import type { VersionPolicy } from '../../catalog/settings.ts';
+import type { ModelSettings, VersionPolicy } from '../../catalog/settings.ts';
 import type { ServedVersion } from '../gateway.ts';
 import { clientSignature, isBatched } from './client-signature.ts';
 import { BACKEND, PLATFORM } from './describe.ts';
@@ -56,7 +56,11 @@ const CONFIG: Schema = {
   max_batch_size: [4, 'int'],
   input: [5, 'messages', { name: [1, 'string'], data_type: [2, 'enum', DATA_TYPE], dims: [4, 'ints'] }],
   output: [6, 'messages', { name: [1, 'string'], data_type: [2, 'enum', DATA_TYPE], dims: [3, 'ints'] }],
-  instance_group: [7, 'messages', { name: [1, 'string'], count: [2, 'int'], kind: [4, 'enum', { KIND_CPU: 2 }] }],
+  instance_group: [
+    7,
+    'messages',
+    { name: [1, 'string'], count: [2, 'int'], kind: [4, 'enum', { KIND_GPU: 1, KIND_CPU: 2 }] },
+  ],
   default_model_filename: [8, 'string'],
   dynamic_batching: [
     11,
@@ -103,7 +107,13 @@ export function modelConfig(served: ServedVersion): ModelConfig {
     batch_output: [],
     ...(batched ? { dynamic_batching: dynamicBatching(policy, settings.batching ?? {}) } : {}),
     instance_group: [
-      { name: `${model}_0`, kind: 'KIND_CPU', count: settings.instances ?? 1, gpus: [], secondary_devices: [] },
+      {
+        name: `${model}_0`,
+        kind: instanceKind(settings),
+        count: settings.instances ?? 1,
+        gpus: [],
+        secondary_devices: [],
+      },
     ],
     default_model_filename: '',
     parameters: classes === null ? {} : { classes: { string_value: JSON.stringify(classes) } },
@@ -111,6 +121,13 @@ export function modelConfig(served: ServedVersion): ModelConfig {
     model_transaction_policy: { decoupled: false },
   };
 }
+
+/** Execution providers that compute on a GPU. */
+const GPU_PROVIDERS: ReadonlySet<string> = new Set(['cuda', 'tensorrt', 'webgpu', 'dml']);
+
+/** The first provider takes what it can; the others get what is left. */
+const instanceKind = ({ session }: ModelSettings): string =>
+  GPU_PROVIDERS.has(session?.executionProviders?.[0] ?? 'cpu') ? 'KIND_GPU' : 'KIND_CPU';
 
 const dataType = (dtype: DType): keyof typeof DATA_TYPE =>
   dtype === 'string' ? 'TYPE_STRING' : `TYPE_${OIP_DATATYPE[dtype]}`;
