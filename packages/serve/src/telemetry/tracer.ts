@@ -7,7 +7,7 @@
 import { type Clock, fail, type SlipwayError } from '@slipway/core';
 import { TraceFile } from './trace-file.ts';
 
-export interface TraceSettings {
+interface TraceSettings {
   readonly trace_level: readonly string[];
   /** One request of so many. */
   readonly trace_rate: number;
@@ -21,7 +21,7 @@ export interface TraceSettings {
 export type TraceChanges = ReadonlyMap<string, readonly string[] | null>;
 
 /** Of one answered request: on the clock, milliseconds. */
-export interface Traced {
+interface Traced {
   readonly model: string;
   readonly version: number;
   /** It was complete. */

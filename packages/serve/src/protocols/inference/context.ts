@@ -16,7 +16,7 @@ export interface InferenceContext {
   readonly logger: Logger;
 }
 
-export interface InferenceOptions {
+interface InferenceOptions {
   readonly gateway: Gateway;
   /** Of the server. */
   readonly version: string;

@@ -51,7 +51,7 @@ export function jsonLength(body: Buffer, headerLength: string | undefined): numb
 }
 
 /** What an `infer` body is read with. */
-export interface Reading {
+interface Reading {
   /** The text of the JSON. */
   readonly json: Buffer;
   /** What follows it. */

@@ -7,7 +7,7 @@
 import { fail, type Logger, type LogLevel, type SlipwayError } from '@slipway/core';
 import type { Parameters } from './parameters.ts';
 
-export type LogDocument = Readonly<Record<string, string | number | boolean>>;
+type LogDocument = Readonly<Record<string, string | number | boolean>>;
 
 /** From the most to the fewest lines, and what Triton calls it when the level includes them. */
 const KINDS = ['log_verbose_level', 'log_info', 'log_warning', 'log_error'] as const;

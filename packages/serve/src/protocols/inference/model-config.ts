@@ -15,7 +15,7 @@ import { clientSignature, isBatched } from './client-signature.ts';
 import { BACKEND, PLATFORM } from './describe.ts';
 import type { Schema } from './message.ts';
 
-export type ModelConfig = Readonly<Record<string, unknown>>;
+type ModelConfig = Readonly<Record<string, unknown>>;
 
 /** DataType of model_config.proto. */
 const DATA_TYPE = {

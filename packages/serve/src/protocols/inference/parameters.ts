@@ -11,7 +11,7 @@ import { readPriority, type Terms } from '../../schedule/terms.ts';
 export type Parameters = ReadonlyMap<string, boolean | number | string>;
 
 /** What a request says of itself. */
-export interface RequestParameters extends Terms {
+interface RequestParameters extends Terms {
   /** Outputs are raw bytes unless they say otherwise. */
   readonly binaryOutput: boolean;
 }

@@ -15,7 +15,7 @@ import path from 'node:path';
 import { BodyPool } from '../../http/body-pool.ts';
 import type { RegionPart } from './parameters.ts';
 
-export interface RegionStatus {
+interface RegionStatus {
   readonly name: string;
   readonly key: string;
   readonly offset: number;

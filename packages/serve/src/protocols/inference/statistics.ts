@@ -16,7 +16,7 @@ interface Duration {
   readonly ns: number;
 }
 
-export interface ModelStatistics {
+interface ModelStatistics {
   readonly name: string;
   readonly version: string;
   /** Milliseconds since 1970. */

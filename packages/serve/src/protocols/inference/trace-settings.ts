@@ -8,7 +8,7 @@ import type { JsonObject } from '../../json/parse.ts';
 import type { TraceChanges } from '../../telemetry/tracer.ts';
 import { type Gateway, LATEST } from '../gateway.ts';
 
-export type TraceDocument = Readonly<Record<string, string | readonly string[]>>;
+type TraceDocument = Readonly<Record<string, string | readonly string[]>>;
 
 export class TraceApi {
   readonly #gateway: Gateway;
