@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { httpTarget } from './http-target.ts';
 import { fuzz } from './run.ts';
 import { TARGETS } from './targets.ts';
 
@@ -14,10 +15,11 @@ const { values } = parseArgs({
 });
 const minutes = Number(values.minutes);
 const seed = Number(values.seed ?? Date.now() % 2 ** 31);
-const targets = TARGETS.filter(({ name }) => values.target === undefined || values.target === name);
+const all = [...TARGETS, httpTarget()];
+const targets = all.filter(({ name }) => values.target === undefined || values.target === name);
 if (!(minutes > 0) || !Number.isSafeInteger(seed) || targets.length === 0) {
   process.stderr.write(
-    `--minutes must be a number above 0, --seed a whole number, --target one of ${TARGETS.map(({ name }) => name).join(', ')}\n`,
+    `--minutes must be a number above 0, --seed a whole number, --target one of ${all.map(({ name }) => name).join(', ')}\n`,
   );
   process.exit(2);
 }

@@ -2,12 +2,13 @@
 import { describe, expect, it } from 'vitest';
 import { mutate, Random } from './mutate.ts';
 import { fuzz, readCorpus } from './run.ts';
+import { httpTarget } from './http-target.ts';
 import { TARGETS } from './targets.ts';
 
 const INPUTS = 400;
 
 describe('every decoder', () => {
-  it.each(TARGETS.map((target) => [target.name, target] as const))('%s', async (_, target) => {
+  it.each([...TARGETS, httpTarget()].map((target) => [target.name, target] as const))('%s', async (_, target) => {
     const { tried, findings } = await fuzz(target, 1, (so) => so < INPUTS);
     expect(findings.map(({ input, problem }) => `${input.toString('base64').slice(0, 400)}: ${problem}`)).toEqual([]);
     expect(tried).toBeGreaterThanOrEqual(INPUTS);

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { mutate, Random } from './mutate.ts';
 import type { Target } from './targets.ts';
 
-export const CORPUS = path.join(import.meta.dirname, '../../../../../tests/fuzz/corpus');
+const CORPUS = path.join(import.meta.dirname, '../../../../../tests/fuzz/corpus');
 
 export interface Finding {
   readonly target: string;
@@ -25,7 +25,7 @@ export function readCorpus(folder: string): Buffer[] {
 }
 
 /** @returns null when it did what it may */
-export async function tryInput(target: Target, input: Buffer): Promise<Finding | null> {
+async function tryInput(target: Target, input: Buffer): Promise<Finding | null> {
   const started = performance.now();
   try {
     await target.run(input);
@@ -60,5 +60,6 @@ export async function fuzz(
   };
   for (const input of corpus) await run(input);
   while (more(tried)) await run(mutate(corpus, random));
+  await target.close?.();
   return { tried, findings: [...findings.values()] };
 }
