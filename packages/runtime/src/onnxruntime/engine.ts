@@ -55,13 +55,14 @@ async function load(library: Library, file: string, options: SessionOptions): Pr
       logSeverityLevel: 4,
       ...(options.saveOptimizedTo === undefined ? {} : { optimizedModelFilePath: options.saveOptimizedTo }),
       extra: {
-        ...config,
         session: {
           intra_op: { allow_spinning: options.spinning ? '1' : '0' },
           ...(options.saveWeightsTo === undefined
             ? {}
             : { optimized_model_external_initializers_file_name: options.saveWeightsTo }),
         },
+        // What is said by the engine's own name wins.
+        ...config,
       },
     });
     signature = signatureOf(session, file);

@@ -76,4 +76,10 @@ describe('session options', () => {
     const bytes = readFileSync(path.join(directory, library ?? 'no library found'));
     for (const key of CONFIG_KEYS) expect([key, bytes.includes(`\0${key}\0`)]).toEqual([key, true]);
   });
+
+  test('take the keys that the guide lists', () => {
+    const guide = readFileSync(new URL('../../../../docs/guides/scheduling.md', import.meta.url), 'utf8');
+    const listed = guide.match(/`(?:session|optimization|mlas)\.[a-z0-9_.]+`/g) ?? [];
+    expect([...new Set(listed)].sort()).toEqual(CONFIG_KEYS.map((key) => `\`${key}\``));
+  });
 });

@@ -184,7 +184,7 @@ function sessionOf({ optimization, parameters }: TritonModelConfig, warn: Warn):
     if (name === 'intra_op_thread_count' && /^\d+$/.test(text)) threads = Number(text) || undefined;
     else if (name === 'inter_op_thread_count' && /^\d+$/.test(text)) interThreads = Number(text) || undefined;
     else if (name === 'enable_mem_arena') memoryArena = text !== '0';
-    else if (name.startsWith('session.')) options[name] = text;
+    else if (/^(?:session|optimization|mlas)\./.test(name)) options[name] = text;
     else warn(`parameters "${name}" is of no effect`);
   }
   const level = optimization?.graph?.level;
