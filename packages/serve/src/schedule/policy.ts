@@ -16,7 +16,7 @@ export interface QueuePolicy {
   readonly onTimeout: 'reject' | 'delay';
 }
 
-export interface Priorities {
+interface Priorities {
   /** 1: all requests are equal, and what they say of priority is of no effect. */
   readonly levels: number;
   readonly default: number;
