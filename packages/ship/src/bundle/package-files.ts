@@ -93,14 +93,15 @@ function compiledName(source: string): string {
 
 /** What Node reads of a package.json, with exports that point to the compiled files. */
 function runtimeManifest(manifest: PackageManifest): Record<string, unknown> {
-  const { name, version, license, type, main, exports, imports, dependencies } = manifest;
+  const { name, version, license, type, main, exports, imports, dependencies, engines, config } = manifest;
   const compiled = JSON.parse(
     JSON.stringify(exports ?? null).replace(
       /"\.\/(src\/[^"]+\.ts)"/g,
       (_, file: string) => `"./${compiledName(file)}"`,
     ),
   ) as unknown;
-  const kept = { name, version, license, type, main, exports: compiled, imports, dependencies };
+  // The last two for native packages, which check by them what they run on.
+  const kept = { name, version, license, type, main, exports: compiled, imports, dependencies, engines, config };
   return Object.fromEntries(Object.entries(kept).filter(([, value]) => value !== undefined && value !== null));
 }
 
