@@ -10,6 +10,7 @@ import { configReference } from './reference/config.ts';
 import { errorsReference } from './reference/errors.ts';
 import { limitsReference } from './reference/limits.ts';
 import { operatorsReference } from './reference/operators.ts';
+import { servingReference } from './reference/serving.ts';
 import { protocolsReference } from './reference/protocols.ts';
 
 const folder = path.join(import.meta.dirname, '../docs/reference');
@@ -23,6 +24,7 @@ const pages: Readonly<Record<string, () => string>> = {
   'limits.md': limitsReference,
   'operators.md': operatorsReference,
   'protocols.md': protocolsReference,
+  'serving-config.md': servingReference,
 };
 
 const check = process.argv.includes('--check');

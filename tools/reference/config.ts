@@ -1,7 +1,7 @@
 /** docs/reference/config.md: every key of slipway.config.ts, from the schema that validates it. */
 import { configJsonSchema } from '@slipway/core';
 
-interface Schema {
+export interface Schema {
   readonly type?: string | readonly string[];
   readonly description?: string;
   readonly const?: unknown;
@@ -79,7 +79,7 @@ ${transformSections(inputs, 'input step')}
 ${transformSections(outputs, 'output step')}`;
 }
 
-function rows(schema: Schema, prefix: string): string[] {
+export function rows(schema: Schema, prefix: string): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([key, value]) => {
     const name = `${prefix}${key}`;
     const required = schema.required?.includes(key) === true ? ' **Required.**' : '';

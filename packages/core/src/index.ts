@@ -33,6 +33,7 @@ export {
   type SearchPlan,
   SOURCE_CANDIDATE,
 } from './config/recipe.ts';
+export { compileServing, type ServingConfig, servingJsonSchema } from './config/serving.ts';
 export { countPoints, stepsBetween } from './config/space.ts';
 export {
   type Column,

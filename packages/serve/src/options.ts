@@ -58,6 +58,8 @@ export interface ServeOptions {
   readonly modelRepositories?: readonly string[];
   /** TensorFlow Serving's `models.config`: read again when it changes. */
   readonly modelConfigFile?: string;
+  /** A serving configuration of ours (docs/reference/serving-config.md): read again when it changes. */
+  readonly servingConfigFile?: string;
   /** TensorFlow Serving's `batching_parameters`, for every model that says nothing itself. */
   readonly batchingParametersFile?: string;
   /** Where loads and labels that clients asked for are kept across restarts, and what is downloaded. Default: nowhere. */
@@ -126,6 +128,7 @@ export interface ServeSettings extends Required<
     | 'modelConfigFile'
     | 'batchingParametersFile'
     | 'stateDirectory'
+    | 'servingConfigFile'
     | 'memoryBudgetBytes'
   >
 > {
@@ -133,6 +136,7 @@ export interface ServeSettings extends Required<
   /** null: what the machine gives. */
   readonly memoryBudgetBytes: number | null;
   readonly stateDirectory: string | null;
+  readonly servingConfigFile: string | null;
   readonly modelConfigFile: string | null;
   readonly batchingParametersFile: string | null;
   /** What holds for every model that says nothing itself. */
@@ -155,7 +159,12 @@ export function compileOptions(options: ServeOptions): ServeSettings {
   const modelRepositories = options.modelRepositories ?? [];
   const sources = models.length + modelRepositories.length;
   const byCalls = (options.platform?.multiModelRoot ?? null) !== null;
-  if (sources === 0 && options.store === undefined && options.modelConfigFile === undefined && !byCalls) {
+  if (
+    sources === 0 &&
+    options.store === undefined &&
+    (options.modelConfigFile ?? options.servingConfigFile) === undefined &&
+    !byCalls
+  ) {
     throw fail('USAGE', {
       problem: 'nothing to serve: give a store, models, a model repository or a file that lists models',
     });
@@ -181,6 +190,7 @@ export function compileOptions(options: ServeOptions): ServeSettings {
     },
     modelRepositories,
     stateDirectory: options.stateDirectory ?? null,
+    servingConfigFile: options.servingConfigFile ?? null,
     modelConfigFile: options.modelConfigFile ?? null,
     swap: swapOf(options.swap ?? 'availability'),
     memoryBudgetBytes:

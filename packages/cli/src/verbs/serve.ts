@@ -37,6 +37,7 @@ export const serve: Verb = defineVerb({
       'Serve every model in this directory, as Triton and TensorFlow Serving lay them out: MODEL/config.pbtxt, MODEL/1/model.onnx. Repeatable.',
       'directory',
     ),
+    serveConfig: text('file', 'Serve the models that this file lists, each with its settings (JSON).', 'file'),
     modelConfigFile: text('file', "Serve the models that TensorFlow Serving's models.config lists.", 'file'),
     batchingParametersFile: text(
       'file',
@@ -140,7 +141,8 @@ export const serve: Verb = defineVerb({
     const at = (file: string): string => (isAddress(file) ? file : path.resolve(context.cwd, file));
     const models = [...namedPaths(context, given.model)].map(([name, file]) => ({ name, path: file }));
     const modelRepositories = given.modelRepository.map(at);
-    let named = models.length > 0 || modelRepositories.length > 0 || given.modelConfigFile !== undefined;
+    let named =
+      models.length > 0 || modelRepositories.length > 0 || (given.modelConfigFile ?? given.serveConfig) !== undefined;
     const platform = given.platform === undefined ? null : platformOf(given.platform, context.env);
     const multiModelRoot = platform?.multiModelRoot ?? null;
     if (platform !== null && !named && given.store === undefined) {
@@ -162,6 +164,7 @@ export const serve: Verb = defineVerb({
       loadModels: given.loadModel,
       modelRoots: [...given.modelRoot.map(at), ...(multiModelRoot === null ? [] : [multiModelRoot])],
       ...present({
+        servingConfigFile: given.serveConfig === undefined ? undefined : at(given.serveConfig),
         modelConfigFile: given.modelConfigFile === undefined ? undefined : at(given.modelConfigFile),
         batchingParametersFile:
           given.batchingParametersFile === undefined ? undefined : at(given.batchingParametersFile),

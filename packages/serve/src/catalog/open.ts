@@ -17,6 +17,7 @@ import { entriesSource } from './entries-source.ts';
 import { MemoryLedger } from './memory.ts';
 import { readBounded } from './model-tree.ts';
 import { awaitedSource, pathSource } from './path-source.ts';
+import { readServingConfig } from './readers/serving.ts';
 import { readBatchingParameters, readModelsConfig } from './readers/tensorflow.ts';
 import { repositorySource } from './repository-source.ts';
 import { mergeSettings, type ModelEntry, type ModelSettings } from './settings.ts';
@@ -42,6 +43,11 @@ export async function openCatalog(settings: ServeSettings, transforms: Transform
   if (settings.modelConfigFile !== null) {
     const file = path.resolve(settings.modelConfigFile);
     const read = (content: Buffer): ReturnType<typeof readModelsConfig> => readModelsConfig(content, file);
+    sources.push(entriesSource({ file, read, open: (entry) => places.awaited(entry), clock }));
+  }
+  if (settings.servingConfigFile !== null) {
+    const file = path.resolve(settings.servingConfigFile);
+    const read = (content: Buffer): ReturnType<typeof readServingConfig> => readServingConfig(content, file);
     sources.push(entriesSource({ file, read, open: (entry) => places.awaited(entry), clock }));
   }
   if (settings.store !== null) sources.push(storeSource(settings.store));

@@ -2,6 +2,7 @@
 import { hasCode } from '@slipway/core';
 import { describe, expect, it } from 'vitest';
 import { differenceFrom } from './expected.ts';
+import { readServingConfig } from './serving.ts';
 import { readBatchingParameters, readModelsConfig } from './tensorflow.ts';
 import { readTritonConfig, readTritonConfigJson } from './triton.ts';
 
@@ -207,5 +208,39 @@ describe('batching_parameters', () => {
   ])('%j is wrong', (text, expected) => {
     expect(() => read(text)).toThrow(expected);
     expect(() => read(text)).toThrow(expect.toSatisfy((error) => hasCode(error, 'SERVING_CONFIG_INVALID')) as Error);
+  });
+});
+
+describe('a serving configuration', () => {
+  const read = (config: unknown) =>
+    readServingConfig(Buffer.from(JSON.stringify(config)), '/etc/slipway/serve.json').entries;
+
+  it('says all of it in one file', () => {
+    const settings = {
+      batching: { maxBatchSize: 4, paddingBuckets: { rows: [2, 4] } },
+      versionPolicy: { specific: [1, 2] },
+      labels: { stable: 1 },
+      warmUp: { data: 'random', dims: { sequence: 8 } },
+      pinned: true,
+    };
+    expect(
+      read({ defaults: { instances: 2 }, models: { a: { path: 'a', ...settings }, b: { path: 's3://b/x' } } }),
+    ).toEqual([
+      { name: 'a', path: '/etc/slipway/a', settings: { instances: 2, ...settings } },
+      { name: 'b', path: 's3://b/x', settings: { instances: 2 } },
+    ]);
+  });
+
+  it.each([
+    [{ models: { a: { path: 'a', batchng: {} } } }, /models\.a: unknown key "batchng", did you mean "batching"/],
+    [
+      { models: { a: { path: 'a', batching: { maxBatchSize: 0 } } } },
+      /models\.a\.batching\.maxBatchSize: must be at least 1/,
+    ],
+    [{ models: { a: {} } }, /models\.a\.path: is missing/],
+    [{ models: { '../a': { path: 'a' } } }, /cannot be the name/],
+    [{}, /models: is missing/],
+  ])('%j is wrong', (config, expected) => {
+    expect(() => read(config)).toThrow(expected);
   });
 });
