@@ -10,14 +10,14 @@ import { availableParallelism } from 'node:os';
 import type { ModelControl } from './catalog/control.ts';
 import { openCatalog } from './catalog/open.ts';
 import { GrpcListener } from './grpc/listener.ts';
-import { REFLECTION_SERVICES, reflectionMethods } from './grpc/reflection.ts';
+import { reflectionMethods } from './grpc/reflection.ts';
 import { STATUS_CODE } from './grpc/status.ts';
 import type { Router } from './http/exchange.ts';
 import { HttpListener } from './http/listener.ts';
 import { compileOptions, type ServeOptions } from './options.ts';
 import { OpenapiRoutes } from './openapi/routes.ts';
 import { Gateway } from './protocols/gateway.ts';
-import { HEALTH_SERVICE, healthMethods } from './protocols/health.ts';
+import { healthMethods } from './protocols/health.ts';
 import { inferenceContext } from './protocols/inference/context.ts';
 import { INFERENCE_SERVICE, inferenceMethods } from './protocols/inference/grpc.ts';
 import { InferenceRoutes } from './protocols/inference/routes.ts';
@@ -165,18 +165,18 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     null,
   );
 
+  const calls = {
+    ...inferenceMethods(inference),
+    ...tensorflowMethods(gateway, settings.maxBodyBytes),
+    ...torchServeMethods(gateway, management),
+    ...healthMethods(catalog, SERVICES, clock),
+  };
   const openGrpc = (port: number): GrpcListener =>
     new GrpcListener({
       host: settings.host,
       port,
       tls,
-      methods: {
-        ...inferenceMethods(inference),
-        ...tensorflowMethods(gateway, settings.maxBodyBytes),
-        ...torchServeMethods(gateway, management),
-        ...healthMethods(catalog, SERVICES, clock),
-        ...reflectionMethods([...SERVICES, HEALTH_SERVICE, ...REFLECTION_SERVICES]),
-      },
+      methods: { ...calls, ...reflectionMethods(calls) },
       maxMessageBytes: settings.maxBodyBytes,
       maxConnections: settings.maxConnections,
       maxConnectionsPerAddress: settings.maxConnectionsPerAddress,

@@ -12,9 +12,9 @@ const SERVICES = [
   'inference.GRPCInferenceService',
   'tensorflow.serving.PredictionService',
   'tensorflow.serving.ModelService',
+  'grpc.health.v1.Health',
   'org.pytorch.serve.grpc.inference.InferenceAPIsService',
   'org.pytorch.serve.grpc.management.ManagementAPIsService',
-  'grpc.health.v1.Health',
   ...REFLECTION_SERVICES,
 ];
 

@@ -17,8 +17,9 @@ export const REFLECTION_SERVICES: readonly string[] = [
   'grpc.reflection.v1alpha.ServerReflection',
 ];
 
-/** @param services by full name; those without a definition are not listed */
-export function reflectionMethods(services: readonly string[]): Methods {
+/** @param others what else the server offers; services without a definition are not listed */
+export function reflectionMethods(others: Methods): Methods {
+  const services = [...new Set(Object.keys(others).map((path) => path.split('/')[1] ?? '')), ...REFLECTION_SERVICES];
   let catalog: DescriptorCatalog | null = null;
   const open = (call: Call): Incoming => ({
     full: false,

@@ -7,7 +7,7 @@ import type { Call, Methods } from '../grpc/method.ts';
 import { ProtoReader } from '../grpc/reader.ts';
 import { ProtoWriter } from '../grpc/writer.ts';
 
-export const HEALTH_SERVICE = 'grpc.health.v1.Health';
+const HEALTH_SERVICE = 'grpc.health.v1.Health';
 
 /** HealthCheckResponse.ServingStatus. */
 const SERVING = 1;
