@@ -269,7 +269,9 @@ export async function subjectAt(url: string, model: string): Promise<Subject> {
     return { status: response.status, headers: response.headers, body: Buffer.from(await response.arrayBuffer()) };
   };
   const server = json(await ask('GET', '/v2'));
-  const metadata = json(await ask('GET', `/v2/models/${encodeURIComponent(model)}`));
+  const described = await ask('GET', `/v2/models/${encodeURIComponent(model)}`);
+  if (described.status !== 200) throw new Error(`${model}: status ${described.status}: ${described.body.toString()}`);
+  const metadata = json(described);
   const { inputs, outputs, versions = [] } = metadata as { inputs: Tensor[]; outputs: Tensor[]; versions?: string[] };
   return { model, inputs, outputs, versions, extensions: (server.extensions ?? []) as string[], ask };
 }

@@ -23,6 +23,9 @@ const noOutcomes = (): Record<Outcome, number> => ({
   unavailable: 0,
 });
 
+/** Batches are told apart by their rows up to here, and by powers of two beyond. */
+const MOST_SIZES = 1024;
+
 /** Something that happens again and again, and how long it took altogether. */
 export class Timing {
   count = 0;
@@ -49,6 +52,8 @@ export class VersionStats {
   readonly transform = new Histogram(FINE_BOUNDS);
   readonly input = new Timing();
   readonly output = new Timing();
+  /** Rows that were computed. */
+  rows = 0;
   /** Calls to runners that gave outputs, by their number of rows. */
   readonly batches: Map<number, Timing> = new Map();
 
@@ -74,8 +79,11 @@ export class VersionStats {
 
   ran(rows: number, seconds: number): void {
     this.batch.observe(rows);
-    let timing = this.batches.get(rows);
-    if (timing === undefined) this.batches.set(rows, (timing = new Timing()));
+    this.rows += rows;
+    // A model whose requests go alone has batches of any size: clients must not fill the memory with them.
+    const size = rows <= MOST_SIZES ? rows : 2 ** Math.ceil(Math.log2(rows));
+    let timing = this.batches.get(size);
+    if (timing === undefined) this.batches.set(size, (timing = new Timing()));
     timing.add(seconds);
   }
 }

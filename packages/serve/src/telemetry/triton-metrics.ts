@@ -50,8 +50,8 @@ export function addTritonMetrics(registry: Registry, open: () => readonly Loaded
     }
     return [...counts].map(([reason, value]) => ({ value, labels: { ...labels, reason } }));
   });
-  counter('nv_inference_count', 'Rows computed.', ({ batches }) => total(batches, (rows, { count }) => rows * count));
-  counter('nv_inference_exec_count', 'Calls to a runner.', ({ batches }) => total(batches, (_, { count }) => count));
+  counter('nv_inference_count', 'Rows computed.', ({ rows }) => rows);
+  counter('nv_inference_exec_count', 'Calls to a runner.', ({ batch }) => batch.count);
   microseconds('request', 'Time from complete requests to their answers.', ({ seconds }) => seconds.ok);
   microseconds('queue', 'Time that requests waited for a runner.', ({ queue }) => queue.sum);
   microseconds('compute_input', 'Time to make tensors of requests.', ({ input }) => input.seconds);
@@ -63,13 +63,4 @@ export function addTritonMetrics(registry: Registry, open: () => readonly Loaded
   add('gauge', 'nv_model_load_duration_secs', 'How long loading took.', ({ loadSeconds }, labels) => [
     { value: loadSeconds, labels },
   ]);
-}
-
-function total(
-  batches: VersionStats['batches'],
-  of: (rows: number, timing: { readonly count: number }) => number,
-): number {
-  let sum = 0;
-  for (const [rows, timing] of batches) sum += of(rows, timing);
-  return sum;
 }

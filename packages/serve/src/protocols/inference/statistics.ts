@@ -101,8 +101,8 @@ async function modelStatistics(served: ServedVersion): Promise<ModelStatistics> 
     name: served.model,
     version: String(served.version),
     last_inference: stats.lastAt,
-    inference_count: batches.reduce((rows, [size, { count }]) => rows + size * count, 0),
-    execution_count: batches.reduce((calls, [, { count }]) => calls + count, 0),
+    inference_count: stats.rows,
+    execution_count: stats.batch.count,
     inference_stats: {
       success: { count: stats.outcomes.ok, ns: nanoseconds(stats.seconds.ok) },
       fail: failed(stats),
