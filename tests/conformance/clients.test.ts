@@ -27,6 +27,7 @@ interface Client {
 }
 
 const CLIENTS: readonly Client[] = [
+  { title: 'NumPy', script: 'numpy_client.py', last: 'ok   all', grpc: false },
   { title: "KServe's client", script: 'kserve_client.py', last: 'ok   all', grpc: false, needs: 'kserve' },
   {
     title: 'grpcio with server reflection',

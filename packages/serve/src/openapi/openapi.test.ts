@@ -1,6 +1,12 @@
 /** The document says what the server does: its paths exist, its requests work, its answers are of the form it gives. */
+import { createLogger, transform } from '@slipway/core';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { identityModel, mlpModel, oneWeightModel } from '../testing/onnx.ts';
+import { startServer } from '../server.ts';
+import { identityModel, mlpModel, oneWeightModel, scoresModel } from '../testing/onnx.ts';
+import { writeRelease } from '../testing/release.ts';
 import { type Serving, serving } from '../testing/serving.ts';
 
 interface Operation {
@@ -108,6 +114,58 @@ describe('/openapi.json', () => {
     expect(Object.keys(one.paths)).not.toContain('/v1/models/b:predict');
     const none = await fetch(`${served.url}/openapi.json?model=%3Cscript%3E`);
     expect(none.status).toBe(404);
+  });
+});
+
+describe('a model behind transforms', () => {
+  it('is described by what clients send, with requests that work, images too', async () => {
+    const root = await mkdtemp(path.join(tmpdir(), 'slipway-openapi-'));
+    const photo = await writeRelease(path.join(root, 'photo'), scoresModel('uint8', [2, 2, 3]), {
+      name: 'photo',
+      signature: {
+        inputs: [{ name: 'in', dtype: 'uint8', shape: ['batch', 2, 2, 3] }],
+        outputs: [{ name: 'scores', dtype: 'float32', shape: ['batch', 12] }],
+      },
+      transforms: {
+        inputs: [transform.decodeImage({ from: 'photo', to: 'in' }), transform.resize({ from: 'in', size: [2, 2] })],
+        outputs: [transform.classify({ from: 'scores' })],
+      },
+    });
+    const server = await startServer({
+      models: [{ name: 'photo', path: photo }],
+      restPort: 0,
+      grpcPort: null,
+      adminPort: 0,
+      threads: 1,
+      logger: createLogger('silent'),
+    });
+    try {
+      await server.ready;
+      const described = (await (await fetch(`${server.rest.url}/openapi.json`)).json()) as Document;
+      expect(described['x-slipway-models']).toMatchObject([{ inputs: [{ name: 'photo' }], images: ['photo'] }]);
+      const predict = described.paths['/v1/models/photo:predict']?.post?.requestBody?.content ?? {};
+      expect(Object.keys(predict)).toContain('image/*');
+      const { instances } = predict['application/json']?.example as { instances: [{ b64: string }] };
+      const image = Buffer.from(instances[0].b64, 'base64');
+      const form = new FormData();
+      form.append('photo', new Blob([image]), 'photo.png');
+      form.append('photo', new Blob([image]), 'again.png');
+      const bodies: [string | Uint8Array<ArrayBuffer> | FormData, Record<string, string>, number][] = [
+        [JSON.stringify({ instances }), {}, 1],
+        [new Uint8Array(image), { 'content-type': 'image/png' }, 1],
+        [new Uint8Array(image), { 'content-type': 'application/octet-stream' }, 1],
+        [form, {}, 2],
+      ];
+      for (const [body, headers, rows] of bodies) {
+        const response = await fetch(`${server.rest.url}/v1/models/photo:predict`, { method: 'POST', body, headers });
+        const answer = (await response.json()) as { predictions: { label: number; score: number }[] };
+        expect(response.status, JSON.stringify(answer)).toBe(200);
+        expect(answer.predictions).toHaveLength(rows);
+      }
+    } finally {
+      await server.close();
+      await rm(root, { recursive: true, force: true });
+    }
   });
 });
 
