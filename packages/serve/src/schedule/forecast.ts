@@ -13,6 +13,9 @@ import type { Servers } from './servers.ts';
 const STALE_MS = 1000;
 const STALE_BATCHES = 4;
 
+/** Beyond that a request has the benefit of the doubt: to refuse must not cost more than to answer. */
+const MOST_LOOKED_AT = 128;
+
 const isFresh = ({ observedAt, cost }: Group, now: number): boolean =>
   now - observedAt <= Math.max(STALE_MS, STALE_BATCHES * cost.of(1));
 
@@ -63,6 +66,9 @@ export function earliestEnd(situation: Situation, job: Job, own: Group): number 
   let all = start;
   for (const group of queue.groups()) all += group.rows * share(group);
   if (endAfter(all) <= job.deadline) return endAfter(all);
+  // Or if nothing of it will be given up, all of it takes its time.
+  if (queue.soonestLimit >= all && queue.isLast(job, own)) return endAfter(all);
+  let looked = 0;
   let at = start;
   for (const other of queue.before(job, own)) {
     if (other.lane === null) continue;
@@ -70,7 +76,7 @@ export function earliestEnd(situation: Situation, job: Job, own: Group): number 
     if (at < other.queueDeadline && at + shortestTime(situation, other, group) <= other.deadline) {
       at += (other.rows - other.taken) * share(group);
     }
-    if (endAfter(at) > job.deadline) break;
+    if (endAfter(at) > job.deadline || ++looked === MOST_LOOKED_AT) break;
   }
   return endAfter(at);
 }

@@ -8,7 +8,7 @@
  * however much comes later. A number that changed with time would say the same and cost a sort per batch.
  */
 import { CostModel } from './cost.ts';
-import type { Job } from './job.ts';
+import { type Job, limitOf } from './job.ts';
 
 /** Groups kept when they are empty: their costs are remembered. */
 const MOST_GROUPS = 64;
@@ -23,6 +23,10 @@ export class Lane {
   constructor(group: Group, level: number) {
     this.group = group;
     this.level = level;
+  }
+
+  get tail(): Job | null {
+    return this.#tail;
   }
 
   push(job: Job): void {
@@ -89,6 +93,7 @@ export class JobQueue {
   #prior: CostModel | null = null;
   #rows = 0;
   #bytes = 0;
+  #soonest = Infinity;
 
   constructor(ageMs: number) {
     this.#ageMs = ageMs;
@@ -124,6 +129,8 @@ export class JobQueue {
   }
 
   push(job: Job, group: Group): void {
+    if (this.#rows === 0) this.#soonest = Infinity;
+    this.#soonest = Math.min(this.#soonest, limitOf(job));
     this.#rows += job.rows;
     this.#bytes += job.bytes;
     this.#rowsAt.set(job.level, this.rowsAt(job.level) + job.rows);
@@ -162,6 +169,17 @@ export class JobQueue {
       if (head !== null && head.order < order && may(group, head)) [best, order] = [group, head.order];
     }
     return best;
+  }
+
+  /** No job that waits is given up before this; it may be too early by far, never too late. */
+  get soonestLimit(): number {
+    return this.#rows === 0 ? Infinity : this.#soonest;
+  }
+
+  /** True when all that waits is of this group and goes before `job`. */
+  isLast(job: Job, own: Group): boolean {
+    if (own.rows !== this.#rows) return false;
+    return own.lanes.every(({ tail }) => tail === null || tail.order <= job.order);
   }
 
   /**
