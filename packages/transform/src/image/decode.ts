@@ -9,7 +9,7 @@ import type { Sharp, SharpOptions } from 'sharp';
 import { decodeBmp, isBmp, tooLarge } from './bmp.ts';
 import { ImageProblem, type Pixels } from './pixels.ts';
 
-export type Color = 'rgb' | 'bgr' | 'gray';
+type Color = 'rgb' | 'bgr' | 'gray';
 
 const LOADERS = ['VipsForeignLoadJpegBuffer', 'VipsForeignLoadPngBuffer', 'VipsForeignLoadWebpBuffer'];
 const FORMATS = ['jpeg', 'png', 'webp'];

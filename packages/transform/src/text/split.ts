@@ -5,8 +5,8 @@
 import { type Component, isComponent, stringOf, TokenizerProblem } from './component.ts';
 import { translatePattern } from './library.ts';
 
-export const BEHAVIORS = ['removed', 'isolated', 'mergedwithprevious', 'mergedwithnext', 'contiguous'] as const;
-export type Behavior = (typeof BEHAVIORS)[number];
+const BEHAVIORS = ['removed', 'isolated', 'mergedwithprevious', 'mergedwithnext', 'contiguous'] as const;
+type Behavior = (typeof BEHAVIORS)[number];
 
 /** `MergedWithNext`, as files write it. @throws TokenizerProblem */
 export function behaviorOf(component: Component, otherwise: Behavior): Behavior {
