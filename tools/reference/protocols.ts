@@ -27,7 +27,7 @@ feature of its name: a flat list (or one value), shaped as the model wants a row
 is merged into every example, which wins. The signature may be \`serving_default\`, \`classification\` or \`regression\`.
 
 - **Classify** gives the classes in the order of the model. The scores are the output of floats of shape [rows, classes] or [rows]: the one named \`scores\`,
-  or the only one there is. Labels are an output of strings of the same shape, else the \`labels\` of the release when there are as many as classes, else the
+  or the only one there is. Labels are an output of strings, or of indices, of the same shape, else the \`labels\` of the release when there are as many as classes, else the
   index. Scores are what the model returns: of a model that returns logits they are logits, unless the release has the [transform](../guides/transforms.md)
   \`softmax\`.
 - **Regress** gives the output of numbers of shape [rows] or [rows, 1]: the one named \`outputs\`, or the only one there is.

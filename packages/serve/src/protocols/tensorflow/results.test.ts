@@ -104,6 +104,23 @@ describe('classify', () => {
       ],
     ],
     [
+      'takes the indices of the best classes as labels',
+      { score: floats([1, 2], 0.75, 0.25), label: integers([1, 2], 7, 0) },
+      null,
+      [
+        [
+          ['7', 0.75],
+          ['0', 0.25],
+        ],
+      ],
+    ],
+    [
+      'names the classes that indices are of',
+      { score: floats([2], 1, 2), label: integers([2], 1, 9) },
+      ['a', 'b'],
+      [[['b', 1]], [['9', 2]]],
+    ],
+    [
       'gives labels without scores',
       { classes: texts([1, 2], 'x', 'y') },
       null,

@@ -3,8 +3,9 @@
  * at all, so the rules are few and refuse to guess.
  *
  * Classify: the scores are the floating-point output of shape [rows, classes] or [rows]: the one named `scores`, else the
- * only one there is. The labels are, in this order: an output of strings of the same shape (`classes`, or the only one);
- * the labels of the release, when there are as many as classes; the index of the class. Classes come in the order of the
+ * only one there is. The labels are, in this order: an output of strings of the same shape, or else of integers, which are
+ * indices of classes (`classes`, or the only one): a release that gives the best few says by these which they are; the labels
+ * of the release, when there are as many as scores; the index of the score. Classes come in the order of the
  * model, with its scores as they are: who wants probabilities of a model that gives logits adds the transform
  * `softmax` to the release. A model without scores but with strings gives these, with the score 0.
  *
@@ -38,6 +39,7 @@ export function classificationOf(
   const fits = (tensor: Tensor): boolean =>
     scores === null ? MATRIX(tensor) : sizes(tensor).join() === sizes(scores).join();
   const labels = choose(signature, outputs, 'classes', ({ dtype }) => dtype === 'string', fits);
+  const indices = labels !== null || scores === null ? null : choose(signature, outputs, 'classes', isInteger, fits);
   const first = scores ?? labels;
   if (first === null) {
     throw unfit(
@@ -50,8 +52,13 @@ export function classificationOf(
   return {
     rows,
     classes,
-    label: (row, index) =>
-      labels?.dtype === 'string' ? (labels.data[row * classes + index] ?? '') : (named?.[index] ?? String(index)),
+    label(row, index) {
+      const at = row * classes + index;
+      if (labels?.dtype === 'string') return labels.data[at] ?? '';
+      if (indices === null) return named?.[index] ?? String(index);
+      const label = numberAt(indices, at);
+      return names?.[label] ?? String(label);
+    },
     score: (row, index) => (scores === null ? 0 : numberAt(scores, row * classes + index)),
   };
 }
@@ -91,6 +98,7 @@ function choose(
   return candidates.length === 1 ? (candidates[0]?.tensor ?? null) : null;
 }
 
+const isInteger = ({ dtype }: TensorSpec): boolean => /^u?int/.test(dtype);
 const MATRIX = ({ shape }: Tensor): boolean => shape.length === 1 || shape.length === 2;
 const sizes = ({ shape }: Tensor): [rows: number, classes: number] => [shape[0] ?? 0, shape[1] ?? 1];
 
