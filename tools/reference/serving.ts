@@ -34,6 +34,6 @@ that does not have them.
 
 | key | type | |
 | --- | --- | --- |
-${rows(servingJsonSchema(), '').join('\n')}
+${rows(model, '').join('\n')}
 `;
 }

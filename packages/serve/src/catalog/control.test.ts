@@ -1,6 +1,6 @@
 /** Models loaded and unloaded while a real server runs. */
 import { hasCode } from '@slipway/core';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -138,6 +138,41 @@ describe('explicit control', () => {
       .toBe(1);
   });
 });
+
+it('survives a restart, where there is a directory to keep it in', async () => {
+  const root = await mkdtemp(path.join(tmpdir(), 'slipway-state-'));
+  const stateDirectory = path.join(root, 'state');
+  const options = { modelControl: 'explicit', modelRoots: [root], stateDirectory } as const;
+  for (const version of [1, 2]) {
+    await mkdir(path.join(root, 'a', String(version)), { recursive: true });
+    await writeFile(path.join(root, 'a', String(version), 'model.onnx'), oneWeightModel(version));
+  }
+  const predict = async (server: Serving, at: string): Promise<string> =>
+    (await server.post(`/v1/models/${at}:predict`, BODY)).text;
+  try {
+    const before = await serving({ given: oneWeightModel(7) }, options);
+    await before.server.ready;
+    await before.server.control.load('a', { path: path.join(root, 'a'), settings: { versionPolicy: { all: true } } });
+    before.server.control.setLabel('a', 'stable', 1);
+    await before.close();
+    const after = await serving({ given: oneWeightModel(7) }, options);
+    try {
+      await expect.poll(() => predict(after, 'a'), { timeout: 10_000 }).toContain('2.0');
+      await expect.poll(() => predict(after, 'a/labels/stable'), { timeout: 10_000 }).toContain('1.0');
+      await after.server.control.unload('a');
+    } finally {
+      await after.close();
+    }
+    const state = JSON.parse(await readFile(path.join(stateDirectory, 'serving-state.json'), 'utf8')) as {
+      asked: object;
+    };
+    expect(Object.keys(state.asked)).toEqual(['given']);
+    await writeFile(path.join(stateDirectory, 'serving-state.json'), '{"half":');
+    await expect(serving({ given: oneWeightModel(7) }, options)).rejects.toThrow(/is not a state of the form/);
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}, 20_000);
 
 it('is refused in every other mode', async () => {
   const server = await serving({ m: oneWeightModel(1) });
