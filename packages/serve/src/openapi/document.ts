@@ -7,11 +7,19 @@ import { type ErrorCode, errorTable } from '@slipway/core';
 import { inferenceProtocol } from './inference.ts';
 import { kserveProtocol } from './kserve.ts';
 import type { Described, Operation, Protocol } from './operation.ts';
-import { plainProtocol } from './plain.ts';
+import { invocationsProtocol } from './invocations.ts';
+import { plainProtocol, torchserveProtocol } from './plain.ts';
 import { objectOf, type Schema } from './schema.ts';
 import { tensorflowProtocol } from './tensorflow.ts';
 
-const PROTOCOLS: readonly Protocol[] = [tensorflowProtocol, kserveProtocol, inferenceProtocol, plainProtocol];
+const PROTOCOLS: readonly Protocol[] = [
+  tensorflowProtocol,
+  kserveProtocol,
+  inferenceProtocol,
+  plainProtocol,
+  torchserveProtocol,
+  invocationsProtocol,
+];
 
 /** Bodies and answers beside JSON; their bytes are not JSON, so they have no schema. */
 const BODY_TYPES = ['application/x-npz', 'application/vnd.apache.arrow.stream', 'application/vnd.apache.arrow.file'];
@@ -76,8 +84,12 @@ export function openapiDocument(models: readonly Described[], server: { readonly
     tags: PROTOCOLS.map(({ tag, description }) => ({ name: tag, description })),
     paths,
     components: {
-      schemas: { Error: ERROR },
-      responses: Object.fromEntries(ALL_ERRORS.map((code) => [code, errorResponse(code)])),
+      schemas: ERRORS,
+      responses: Object.fromEntries(
+        ERROR_SCHEMAS.flatMap((schema) =>
+          ALL_ERRORS.map((code) => [responseName(code, schema), errorResponse(code, schema)]),
+        ),
+      ),
       parameters: PARAMETERS,
     },
     'x-slipway-models': models.map(({ model, version, signature, images, example }) => ({
@@ -133,7 +145,10 @@ function operationObject(operation: Operation, of: Described | null): unknown {
             }),
       },
       ...Object.fromEntries(
-        errors.map((code) => [String(errorTable[code].http), { $ref: `#/components/responses/${code}` }]),
+        errors.map((code) => [
+          String(errorTable[code].http),
+          { $ref: `#/components/responses/${responseName(code, operation.errors ?? 'Error')}` },
+        ]),
       ),
     },
   };
@@ -158,6 +173,11 @@ const otherAnswers = ({ signature: { outputs } }: Described): Record<string, unk
 const binary = (types: readonly string[]): Record<string, unknown> =>
   Object.fromEntries(types.map((type) => [type, {}]));
 
+type ErrorSchema = 'Error' | 'TorchServeError';
+const ERROR_SCHEMAS: readonly ErrorSchema[] = ['Error', 'TorchServeError'];
+const responseName = (code: ErrorCode, schema: ErrorSchema): string =>
+  schema === 'Error' ? code : `TorchServe.${code}`;
+
 const ERROR: Schema = objectOf([
   ['error', { type: 'string', description: 'What was wrong, for people.' }],
   ['code', { type: 'string', description: 'What was wrong, for programs.', examples: ['TENSOR_INVALID'] }],
@@ -165,13 +185,25 @@ const ERROR: Schema = objectOf([
   ['hint', { type: 'string', description: 'What to do about it.' }],
 ]);
 
-function errorResponse(code: ErrorCode): unknown {
+/** TorchServe's clients read `code`, `type` and `message`. */
+const ERRORS: Readonly<Record<ErrorSchema, Schema>> = {
+  Error: ERROR,
+  TorchServeError: objectOf([
+    ['code', { type: 'integer' }],
+    ['type', { type: 'string' }],
+    ['message', { type: 'string' }],
+    ['request_id', { type: 'string' }],
+    ['hint', { type: 'string' }],
+  ]),
+};
+
+function errorResponse(code: ErrorCode, schema: ErrorSchema): unknown {
   const { http } = errorTable[code];
   const retry = http === 429 || http === 503;
   return {
     description: TITLES[code] ?? code,
     ...(retry ? { headers: { 'Retry-After': { schema: { type: 'integer' }, description: 'Seconds.' } } } : {}),
-    content: { 'application/json': { schema: { $ref: '#/components/schemas/Error' } } },
+    content: { 'application/json': { schema: { $ref: `#/components/schemas/${schema}` } } },
   };
 }
 

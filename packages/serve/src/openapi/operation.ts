@@ -42,6 +42,8 @@ export interface Operation {
   readonly request?: { readonly schema: Schema; readonly example?: unknown; readonly required?: boolean };
   /** The JSON of the answer; null when its body is empty. */
   readonly answer: Schema | null;
+  /** Errors that are not in the shape of all others. */
+  readonly errors?: 'TorchServeError';
   /** Tensors go in and out: every content type, every error. */
   readonly infers: boolean;
 }

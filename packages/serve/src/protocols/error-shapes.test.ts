@@ -7,6 +7,7 @@ import { oneWeightModel } from '../testing/onnx.ts';
 import { type Serving, serving } from '../testing/serving.ts';
 
 const TEXT: unknown = expect.any(String);
+const TORCH: unknown = { code: expect.any(Number) as unknown, type: TEXT, message: TEXT, request_id: TEXT, hint: TEXT };
 const OURS: unknown = { error: TEXT, code: TEXT, request_id: TEXT, hint: TEXT };
 
 interface Route {
@@ -14,6 +15,8 @@ interface Route {
   /** A request for the model `one`, which doubles. */
   readonly good: string;
   readonly shape: unknown;
+  /** Where the model is not in the path. */
+  readonly headers?: (model: string) => Record<string, string>;
 }
 
 const ROUTES: readonly Route[] = [
@@ -30,6 +33,13 @@ const ROUTES: readonly Route[] = [
     shape: OURS,
   },
   { at: (model) => `/predict/${model}`, good: '[[1]]', shape: OURS },
+  { at: (model) => `/predictions/${model}`, good: '[[1]]', shape: TORCH },
+  {
+    at: () => '/invocations',
+    good: '{"instances":[[1]]}',
+    shape: OURS,
+    headers: (model) => ({ 'x-amzn-sagemaker-target-model': model }),
+  },
 ];
 
 interface Mistake {
@@ -40,87 +50,87 @@ interface Mistake {
 }
 
 let served: Serving;
-const post = (
-  at: string,
-  body: string | Uint8Array<ArrayBuffer>,
-  headers: Record<string, string> = {},
-): Promise<Response> =>
-  fetch(served.url + at, { method: 'POST', body, headers: { 'content-type': 'application/json', ...headers } });
+const post = (route: Route, model: string, body: string, headers: Record<string, string> = {}): Promise<Response> =>
+  fetch(served.url + route.at(model), {
+    method: 'POST',
+    body,
+    headers: { 'content-type': 'application/json', ...route.headers?.(model), ...headers },
+  });
 
 const MISTAKES: readonly Mistake[] = [
-  { title: 'no JSON', status: 400, code: 'REQUEST_MALFORMED', send: ({ at }) => post(at('one'), '{') },
+  { title: 'no JSON', status: 400, code: 'REQUEST_MALFORMED', send: (route) => post(route, 'one', '{') },
   {
     title: 'a large body that is no JSON',
     status: 400,
     code: 'REQUEST_MALFORMED',
-    send: ({ at }) => post(at('one'), `${' '.repeat(1_200_000)}{`),
+    send: (route) => post(route, 'one', `${' '.repeat(1_200_000)}{`),
   },
   {
     title: 'a .npy that is none',
     status: 400,
     code: 'REQUEST_MALFORMED',
-    send: ({ at }) => post(at('one'), 'x', { 'content-type': 'application/x-npy' }),
+    send: (route) => post(route, 'one', 'x', { 'content-type': 'application/x-npy' }),
   },
   {
     title: 'a large CSV that is none',
     status: 400,
     code: 'REQUEST_MALFORMED',
-    send: ({ at }) => post(at('one'), `"${'a'.repeat(100_000)}`, { 'content-type': 'text/csv' }),
+    send: (route) => post(route, 'one', `"${'a'.repeat(100_000)}`, { 'content-type': 'text/csv' }),
   },
   {
     title: 'a header length that is none',
     status: 400,
     code: 'REQUEST_MALFORMED',
-    send: ({ at, good }) => post(at('one'), good, { 'inference-header-content-length': 'x' }),
+    send: (route) => post(route, 'one', route.good, { 'inference-header-content-length': 'x' }),
   },
   {
     title: 'a time limit that is none',
     status: 400,
     code: 'REQUEST_MALFORMED',
-    send: ({ at, good }) => post(at('one'), good, { 'x-request-timeout-ms': 'soon' }),
+    send: (route) => post(route, 'one', route.good, { 'x-request-timeout-ms': 'soon' }),
   },
   {
     title: 'a priority that is none',
     status: 400,
     code: 'REQUEST_MALFORMED',
-    send: ({ at, good }) => post(at('one'), good, { 'x-slipway-priority': 'high' }),
+    send: (route) => post(route, 'one', route.good, { 'x-slipway-priority': 'high' }),
   },
-  { title: 'no such model', status: 404, code: 'MODEL_NOT_FOUND', send: ({ at, good }) => post(at('nobody'), good) },
+  { title: 'no such model', status: 404, code: 'MODEL_NOT_FOUND', send: (route) => post(route, 'nobody', route.good) },
   {
     title: 'another method',
     status: 405,
     code: 'METHOD_NOT_ALLOWED',
-    send: ({ at }) => fetch(served.url + at('one'), { method: 'DELETE' }),
+    send: (route) => fetch(served.url + route.at('one'), { method: 'DELETE' }),
   },
   {
     title: 'an answer in no form there is',
     status: 406,
     code: 'NOT_ACCEPTABLE',
-    send: ({ at, good }) => post(at('one'), good, { accept: 'image/png' }),
+    send: (route) => post(route, 'one', route.good, { accept: 'image/png' }),
   },
   {
     title: 'a body that is too large',
     status: 413,
     code: 'BODY_TOO_LARGE',
-    send: ({ at }) => post(at('one'), ' '.repeat(2_100_000)),
+    send: (route) => post(route, 'one', ' '.repeat(2_100_000)),
   },
   {
     title: 'another Content-Type',
     status: 415,
     code: 'MEDIA_TYPE_UNSUPPORTED',
-    send: ({ at, good }) => post(at('one'), good, { 'content-type': 'application/pdf' }),
+    send: (route) => post(route, 'one', route.good, { 'content-type': 'application/pdf' }),
   },
   {
     title: 'another Content-Encoding',
     status: 415,
     code: 'MEDIA_TYPE_UNSUPPORTED',
-    send: ({ at, good }) => post(at('one'), good, { 'content-encoding': 'br' }),
+    send: (route) => post(route, 'one', route.good, { 'content-encoding': 'br' }),
   },
   {
     title: 'a model that could not be loaded',
     status: 503,
     code: 'MODEL_UNAVAILABLE',
-    send: ({ at, good }) => post(at('bad'), good),
+    send: (route) => post(route, 'bad', route.good),
   },
 ];
 
@@ -133,12 +143,13 @@ afterAll(() => served.close());
 describe.each(ROUTES.map((route) => [route.at('MODEL'), route] as const))('%s', (_, route) => {
   it.each(MISTAKES.map((mistake) => [mistake.title, mistake] as const))('%s', async (__, { status, code, send }) => {
     const response = await send(route);
-    const body = (await response.json()) as { code: string };
-    expect({ status: response.status, body }).toMatchObject({ status, body: { code } });
+    const body = (await response.json()) as { code: string | number };
+    const expected = route.shape === TORCH ? status : code;
+    expect({ status: response.status, body }).toMatchObject({ status, body: { code: expected } });
     expect(body).toEqual(route.shape);
     expect(response.headers.get('content-type')).toBe('application/json');
     expect(response.headers.get('x-request-id')).toMatch(/\S/);
     if (status === 503) expect(response.headers.get('retry-after')).toMatch(/^\d+$/);
-    expect((await post(route.at('one'), route.good)).status).toBe(200);
+    expect((await post(route, 'one', route.good)).status).toBe(200);
   });
 });

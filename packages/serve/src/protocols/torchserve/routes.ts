@@ -44,6 +44,7 @@ export class TorchServeRoutes {
     return {
       route: '/predictions/{model}',
       methods: ['POST', 'PUT', 'GET'],
+      encodeError,
       handle: (exchange) => {
         guarded(exchange, () => {
           const selector = selectorOf(this.#gateway, model, version);
@@ -107,6 +108,7 @@ export class TorchServeRoutes {
     return {
       route,
       methods,
+      encodeError,
       handle: (exchange) => {
         const send = ({ status, document }: Answer): void =>
           exchange.reply(status, 'application/json', JSON.stringify(document, null, 2));
@@ -124,6 +126,7 @@ function explanations(model: string): Endpoint {
   return {
     route: '/explanations/{model}',
     methods: ['POST'],
+    encodeError,
     handle: (exchange) => {
       refuse(
         exchange,
