@@ -21,6 +21,7 @@ import { compressedFrame, fillPrefix, type Frame, FrameReader, isWholeMessage, P
 import type { Call, Incoming, Method } from './method.ts';
 import { errorTrailers, parseTimeout, type StatusName } from './status.ts';
 import type { ProtoWriter } from './writer.ts';
+import { readPriority, type Terms } from '../schedule/terms.ts';
 
 /** What calls need of the listener. */
 export interface CallHost {
@@ -32,6 +33,7 @@ export interface CallHost {
   onDefect(error: SlipwayError, call: Call): void;
 }
 
+const PRIORITY = 'x-slipway-priority';
 const ACCEPTED = 'gzip, deflate, identity';
 /** Smaller answers are not worth compressing. */
 const LEAST_COMPRESSED = 1024;
@@ -72,6 +74,7 @@ export class ServerCall implements Call {
   /** The client takes answers in the encoding it uses itself. */
   readonly #compresses: boolean;
   #timeoutMs: number | null = null;
+  readonly #priority: string | string[] | undefined;
   #incoming: Incoming | null = null;
   /** The only message of a unary call, until the client has ended. */
   #message: Buffer | null = null;
@@ -96,6 +99,7 @@ export class ServerCall implements Call {
     this.#compresses = COMPRESSIONS.has(this.#encoding) && accepts(headers, this.#encoding);
     const id = headers['x-request-id'];
     this.id = (typeof id === 'string' ? clientRequestId(['x-request-id', id]) : undefined) ?? host.nextId();
+    this.#priority = headers[PRIORITY];
     this.#stream[CALL] = this;
     stream.on('error', ignore);
     stream.on('close', onClose);
@@ -125,8 +129,10 @@ export class ServerCall implements Call {
     return !this.#over && this.#method.kind === 'unary' && !this.#stream.readableEnded;
   }
 
-  remainingMs(): number | null {
-    return this.#timeoutMs === null ? null : this.#timeoutMs - (performance.now() - this.startedAt);
+  terms(): Terms {
+    const timeoutMs = this.#timeoutMs === null ? null : this.#timeoutMs - (performance.now() - this.startedAt);
+    const priority = this.#priority;
+    return priority === undefined ? { timeoutMs } : { timeoutMs, priority: readPriority(priority, PRIORITY) };
   }
 
   reply(message: ProtoWriter): void {

@@ -56,6 +56,16 @@ const good = async (of = session): Promise<void> => {
 };
 
 describe('a call', () => {
+  it('takes the priority of a request from its metadata', async () => {
+    const ask = (priority: string) =>
+      call(session, INFER, inferRequest(1, floats(3)), { 'x-slipway-priority': priority });
+    expect((await ask('1')).status).toBe(0);
+    expect(await ask('high')).toMatchObject({
+      status: 3,
+      message: expect.stringContaining('x-slipway-priority') as string,
+    });
+  });
+
   it('is answered, with the id of the client', async () => {
     const { status, replies, headers, trailers } = await call(session, INFER, inferRequest(1, floats(21)), {
       'x-request-id': 'mine',

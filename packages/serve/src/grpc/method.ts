@@ -1,13 +1,14 @@
 /** What a service offers to the transport, and what the transport offers to it. */
 import type { SlipwayError } from '@slipway/core';
+import type { Terms } from '../schedule/terms.ts';
 import type { StatusName } from './status.ts';
 import type { ProtoWriter } from './writer.ts';
 
 /** One remote procedure call. It ends once: by `reply`, `end` or `fail`; what comes after is ignored. */
 export interface Call {
   readonly id: string;
-  /** Milliseconds the client still waits; null when it did not say. */
-  remainingMs(): number | null;
+  /** What the client says in its metadata: how long it still waits, and its priority. @throws REQUEST_MALFORMED */
+  terms(): Terms;
   /** The one message of the answer, and the end. */
   reply(message: ProtoWriter): void;
   /** One of several messages. */

@@ -15,6 +15,7 @@ import { managementMethods } from './management-grpc.ts';
 import { answerOutputs } from './outputs.ts';
 import { readRequestParameters, type RequestedOutput, requestedOutputs } from './parameters.ts';
 import { InferStream } from './stream.ts';
+import { mergeTerms } from '../../schedule/terms.ts';
 
 export const INFERENCE_SERVICE = 'inference.GRPCInferenceService';
 
@@ -80,7 +81,7 @@ function infer(
     decode({ signature }) {
       const { binaryOutput: _, ...terms } = readRequestParameters(request.parameters);
       outputs = requestedOutputs(request.outputs, false, signature);
-      return { inputs: readInputs(request, memory, read), ...terms, timeoutMs: call.remainingMs() };
+      return { inputs: readInputs(request, memory, read), ...mergeTerms(terms, call.terms()) };
     },
     answer(version, tensors) {
       memory.give(read);

@@ -41,7 +41,7 @@ function one(gateway: Gateway, call: Call, bytes: Buffer, mostBytes: number, kin
   gateway.run(model, selector, {
     decode(version) {
       signature = signatureNamed(spec.signature, kind);
-      return { inputs: readInput(input, version.accepts, mostBytes), timeoutMs: call.remainingMs() };
+      return { inputs: readInput(input, version.accepts, mostBytes), ...call.terms() };
     },
     answer(version, outputs) {
       call.reply(
@@ -74,7 +74,7 @@ export function multiInference(gateway: Gateway, call: Call, bytes: Buffer, most
   gateway.run(spec.model, spec.selector, {
     decode: (version) => ({
       inputs: readInput(input, version.accepts, mostBytes),
-      timeoutMs: call.remainingMs(),
+      ...call.terms(),
     }),
     answer(version, outputs) {
       const writer = new ProtoWriter();

@@ -81,7 +81,7 @@ function predict(gateway: Gateway, call: Call, bytes: Buffer, mostBytes: number)
       for (const [name, tensor] of tensors) {
         addTensor(inputs, name, readTensorProto(tensor, `input "${name}"`, mostBytes));
       }
-      return { inputs, timeoutMs: call.remainingMs() };
+      return { inputs, ...call.terms() };
     },
     answer(version, outputs) {
       const names = filter.length > 0 ? filter : version.signature.outputs.map(({ name }) => name);

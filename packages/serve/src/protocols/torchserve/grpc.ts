@@ -86,7 +86,7 @@ function predict(gateway: Gateway, call: Call, bytes: Buffer, reply: (message: P
     decode: ({ accepts }) => {
       const request = readGiven(given, accepts);
       oneRow = request.oneRow;
-      return { inputs: request.inputs, timeoutMs: call.remainingMs() };
+      return { inputs: request.inputs, ...call.terms() };
     },
     answer: ({ signature }, outputs) => {
       const writer = new JsonWriter('string');
