@@ -3,7 +3,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { compileConfig, configJsonSchema, loadDataset } from '@slipway/core';
+import { loadDataset } from '@slipway/core';
+import { compileConfig, configJsonSchema } from '@slipway/core/schemas';
 import { afterAll, describe, expect, it } from 'vitest';
 
 const root = path.resolve(import.meta.dirname, '..');

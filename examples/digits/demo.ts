@@ -4,7 +4,8 @@
  */
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
-import { compileConfig, createLogger, fail, hasCode, openStore, type Report } from '@slipway/core';
+import { createLogger, fail, hasCode, openStore, type Report } from '@slipway/core';
+import { compileConfig } from '@slipway/core/schemas';
 import { build, renderReport } from '@slipway/prepare';
 import { type RunningServer, type ServeOptions, startServer } from '@slipway/serve';
 import { drawSideBySide } from './draw.ts';

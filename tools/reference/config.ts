@@ -1,5 +1,5 @@
 /** docs/reference/config.md: every key of slipway.config.ts, from the schema that validates it. */
-import { configJsonSchema } from '@slipway/core';
+import { configJsonSchema } from '@slipway/core/schemas';
 
 export interface Schema {
   readonly type?: string | readonly string[];

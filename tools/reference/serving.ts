@@ -1,5 +1,5 @@
 /** docs/reference/serving-config.md: every key of a serving configuration, from the schema that validates it. */
-import { servingJsonSchema } from '@slipway/core';
+import { servingJsonSchema } from '@slipway/core/schemas';
 import { rows, type Schema } from './config.ts';
 
 export function servingReference(): string {

@@ -1,4 +1,4 @@
-import { configJsonSchema } from '@slipway/core';
+import { configJsonSchema } from '@slipway/core/schemas';
 import { expect, it } from 'vitest';
 import * as slipway from './index.ts';
 

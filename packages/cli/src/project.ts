@@ -9,7 +9,7 @@ import { registerHooks } from 'node:module';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { stripVTControlCharacters } from 'node:util';
-import { compileConfig, type Config, fail, type SlipwayError } from '@slipway/core';
+import { type Config, fail, type SlipwayError } from '@slipway/core';
 import type { Context } from './frame/context.ts';
 
 const CONFIG_FILES = ['slipway.config.ts', 'slipway.config.mts', 'slipway.config.js', 'slipway.config.mjs'];
@@ -32,6 +32,7 @@ export async function loadConfig(context: Context, given: string | undefined, st
   const file = given === undefined ? findConfig(context.cwd) : path.resolve(context.cwd, given);
   if (file === null) throw fail('CONFIG_NOT_FOUND', { directory: context.cwd });
   if (!existsSync(file)) throw fail('FILE_NOT_FOUND', { path: file });
+  const { compileConfig } = await import('@slipway/core/schemas');
   const config = compileConfig(await importDefault(file), file);
   return store === undefined ? config : { ...config, store: path.resolve(context.cwd, store) };
 }

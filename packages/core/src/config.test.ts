@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { compileConfig, configJsonSchema, defineConfig } from './config.ts';
+import { compileConfig, configJsonSchema } from './config.ts';
+import { defineConfig } from './config/define.ts';
 import { custom, metricNameOf } from './config/metrics.ts';
-import { search } from './config/recipe.ts';
+import { search } from './config/search.ts';
 import { batching, optimize, prune, quantize } from './passes.ts';
 
 const file = '/project/slipway.config.ts';

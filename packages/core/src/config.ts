@@ -17,14 +17,14 @@ import {
   type Candidates,
   compileRecipe,
   problemOfPlan,
-  type Objective,
-  OBJECTIVES,
   recipeSchema,
   type SearchPlan,
 } from './config/recipe.ts';
+import { type Objective, OBJECTIVES } from './config/search.ts';
 import { compileTransforms, type TransformsConfig, userTransformsSchema } from './config/transforms.ts';
 import { fail } from './errors.ts';
-import { isModelName, type ServingHints, servingHintsSchema } from './manifest.ts';
+import { isModelName, type ServingHints } from './manifest.ts';
+import { servingHintsSchema } from './manifest-schema.ts';
 
 const userConfigSchema = z.strictObject({
   name: z
@@ -78,11 +78,6 @@ export interface Config {
   readonly serve: ServingHints;
   readonly store: string;
   readonly seed: number;
-}
-
-/** Declare a project. Identity at run time; checks and completes at edit time. */
-export function defineConfig(config: UserConfig): UserConfig {
-  return config;
 }
 
 /**

@@ -1,17 +1,16 @@
-/** The words every room shares. */
+/**
+ * The words every room shares. Importing them loads no schema: zod and the schemas of config and manifest are 20 MB and 0.15 s, which
+ * a server of a plain model never needs. They are in `@slipway/core/schemas`, and behind what reads files (`readModelDirectory`,
+ * `openStore`), which loads them when it is called.
+ */
 export { type Clock, systemClock } from './clock.ts';
 export { castTensor } from './cast.ts';
-export { compileConfig, type Config, configJsonSchema, defineConfig, type UserConfig } from './config.ts';
+export type { Config, UserConfig } from './config.ts';
+export { defineConfig } from './config/define.ts';
 export type { DataSource, GroupFunction, GroupRow, Slicing } from './config/data.ts';
 export type { Evidence, Gates, NumericGate } from './config/gates.ts';
-export {
-  custom,
-  type MetricCall,
-  type MetricFunction,
-  type MetricKind,
-  metricNameOf,
-  type MetricSpec,
-} from './config/metrics.ts';
+export type { MetricCall, MetricFunction, MetricKind, MetricSpec } from './config/metric-schema.ts';
+export { custom, metricNameOf } from './config/metrics.ts';
 export {
   anyOf,
   between,
@@ -24,16 +23,9 @@ export {
   type RecipeStep,
   type Template,
 } from './config/choices.ts';
-export {
-  type Allowance,
-  type Objective,
-  OBJECTIVES,
-  type Sampler,
-  search,
-  type SearchPlan,
-  SOURCE_CANDIDATE,
-} from './config/recipe.ts';
-export { compileServing, type ServingConfig, servingJsonSchema } from './config/serving.ts';
+export type { Allowance, SearchPlan } from './config/recipe.ts';
+export { type Objective, OBJECTIVES, type Sampler, search, SOURCE_CANDIDATE } from './config/search.ts';
+export type { ServingConfig } from './config/serving.ts';
 export { countPoints, stepsBetween } from './config/space.ts';
 export {
   type Column,
@@ -91,7 +83,6 @@ export {
   MANIFEST_FILE,
   MANIFEST_SCHEMA,
   type ManifestFile,
-  manifestSchema,
   type ServingHints,
 } from './manifest.ts';
 export { parseNpy, writeNpy } from './npy.ts';
@@ -106,7 +97,6 @@ export {
   type PassName,
   type PassOptions,
   type PassSpec,
-  passSchema,
   prune,
   precision,
   quantize,
@@ -154,7 +144,6 @@ export {
   type Dim,
   isBatchable,
   type Signature,
-  signatureSchema,
   type TensorSpec,
   UNKNOWN_DIM,
   validateInputs,
@@ -178,13 +167,7 @@ export {
   tensor,
   textsOf,
 } from './tensor.ts';
-export {
-  type InputTransform,
-  type OutputTransform,
-  transform,
-  type Transforms,
-  transformsSchema,
-} from './transforms.ts';
+export { type InputTransform, type OutputTransform, transform, type Transforms } from './transforms.ts';
 export {
   describeField,
   type Field,

@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { digestOf } from './digest.ts';
-import { isModelName, isSafeRelativePath, type Manifest, MANIFEST_SCHEMA, manifestSchema } from './manifest.ts';
+import { isModelName, isSafeRelativePath, type Manifest, MANIFEST_SCHEMA } from './manifest.ts';
+import { manifestSchema } from './manifest-schema.ts';
 
 const manifest: Manifest = {
   schema: MANIFEST_SCHEMA,

@@ -5,10 +5,9 @@
  * It is the only thing the rooms exchange. It holds no timestamp and no host name, so that two builds of the
  * same input have the same digest; those are in the report.
  */
-import { z } from 'zod';
-import { isDigest, type Digest } from './digest.ts';
-import { type Signature, signatureSchema } from './signature.ts';
-import { type Transforms, transformsSchema } from './transforms.ts';
+import type { Digest } from './digest.ts';
+import type { Signature } from './signature.ts';
+import type { Transforms } from './transforms.ts';
 
 export const MANIFEST_FILE = 'slipway.json';
 export const MANIFEST_SCHEMA = 'slipway.model/v1';
@@ -98,57 +97,6 @@ export interface Manifest {
   readonly requires?: HostRequirement | undefined;
   readonly lineage: Lineage;
 }
-
-const digestSchema = z.custom<Digest>(isDigest, 'must be sha256: and 64 hexadecimal digits');
-const pathSchema = z
-  .string()
-  .max(1024)
-  .refine((path) => isSafeRelativePath(path), 'must be a relative path inside the model, without "." or ".." segments');
-const positive = z.number().positive();
-
-export const servingHintsSchema: z.ZodType<ServingHints> = z.strictObject({
-  maxBatchSize: z.int().positive().optional(),
-  latencyBudgetMs: z.number().min(0).optional(),
-  maxQueueRows: z.int().positive().optional(),
-  threads: z.int().positive().optional(),
-});
-
-export const manifestSchema: z.ZodType<Manifest> = z.strictObject({
-  schema: z.literal(MANIFEST_SCHEMA),
-  name: z.string().refine(isModelName, 'must be lower-case letters, digits and . _ - between them'),
-  engine: z.literal('onnxruntime'),
-  entry: pathSchema,
-  files: z
-    .array(z.strictObject({ path: pathSchema, role: z.enum(FILE_ROLES), digest: digestSchema, size: z.int().min(0) }))
-    .max(100_000),
-  signature: signatureSchema,
-  golden: z
-    .strictObject({
-      file: pathSchema,
-      count: z.int().min(1),
-      tolerance: z.strictObject({ absolute: z.number().min(0), relative: z.number().min(0) }),
-    })
-    .optional(),
-  labels: z.array(z.string()).optional(),
-  transforms: transformsSchema.optional(),
-  serving: servingHintsSchema.optional(),
-  requires: z.strictObject({ engine: z.string(), cpuFlags: z.array(z.string()).nullable() }).optional(),
-  lineage: z.strictObject({
-    source: z.strictObject({ file: z.string(), digest: digestSchema }),
-    data: z.strictObject({ calibration: digestSchema.optional(), evaluation: digestSchema.optional() }),
-    recipe: digestSchema.optional(),
-    steps: z.array(
-      z.strictObject({
-        pass: z.string(),
-        version: positive,
-        options: z.record(z.string(), z.unknown()),
-        result: digestSchema,
-      }),
-    ),
-    tools: z.record(z.string(), z.string()),
-    cpuFlags: z.array(z.string().max(64)).max(256).optional(),
-  }),
-});
 
 /** True for `a/b.onnx`; false for absolute paths, backslashes, NUL, drive letters, empty, `.` and `..` segments. */
 export function isSafeRelativePath(path: string): boolean {

@@ -10,7 +10,7 @@ import { replaceFile } from './durable.ts';
 import { fail, fromSystemError } from './errors.ts';
 import { JsonProblem, parseJson, readBounded } from './json-file.ts';
 import { LIMITS } from './limits.ts';
-import { type Manifest, MANIFEST_FILE, type ManifestFile, manifestSchema } from './manifest.ts';
+import { type Manifest, MANIFEST_FILE, type ManifestFile } from './manifest.ts';
 
 export interface ModelDirectory {
   readonly manifest: Manifest;
@@ -30,7 +30,7 @@ export async function readModelDirectory(
   const manifestPath = path.join(root, MANIFEST_FILE);
   let manifest: Manifest;
   try {
-    manifest = parseManifest(await readBounded(manifestPath, LIMITS.maxManifestBytes));
+    manifest = await parseManifest(await readBounded(manifestPath, LIMITS.maxManifestBytes));
   } catch (error) {
     if (error instanceof JsonProblem) throw fail('MANIFEST_INVALID', { path: manifestPath, problem: error.message });
     throw error;
@@ -48,7 +48,7 @@ export async function writeManifest(directory: string, manifest: Manifest): Prom
   const file = path.join(directory, MANIFEST_FILE);
   const content = serializeManifest(manifest);
   try {
-    parseManifest(Buffer.from(content));
+    await parseManifest(Buffer.from(content));
   } catch (error) {
     if (error instanceof JsonProblem) throw fail('MANIFEST_INVALID', { path: file, problem: error.message });
     throw error;
@@ -68,7 +68,9 @@ export function serializeManifest(manifest: Manifest): string {
 }
 
 /** @throws JsonProblem, also for what a schema cannot say: files that are named but not listed, or listed twice. */
-export function parseManifest(content: Uint8Array): Manifest {
+export async function parseManifest(content: Uint8Array): Promise<Manifest> {
+  // Only who reads a manifest pays for its schema: see `index.ts`.
+  const { manifestSchema } = await import('./manifest-schema.ts');
   const manifest = parseJson(content, manifestSchema);
   const listed = new Map<string, ManifestFile>();
   for (const file of manifest.files) {

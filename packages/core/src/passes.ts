@@ -1,32 +1,9 @@
 /**
  * The passes a recipe can name, as plain data: what the user writes in the config, what the report shows and what the
- * lineage records are the same object. `prepare` gives each its meaning; this file gives each its options, so
- * that the config can be checked without loading anything heavy.
+ * lineage records are the same object. `prepare` gives each its meaning, `passes/` its options.
  */
-import { z } from 'zod';
-import { batchSchema, fuseSchema, optimizeSchema, simplifySchema } from './passes/graph.ts';
-import { bfloat16Schema, float16Schema, mixedSchema } from './passes/precision.ts';
-import { magnitudeSchema } from './passes/prune.ts';
-import { dynamicSchema, staticSchema } from './passes/quantize.ts';
-import { weightsSchema } from './passes/weights.ts';
-import { equaliseSchema } from './passes/equalise.ts';
-import { smoothSchema } from './passes/smooth.ts';
-
-export const passSchema = z.discriminatedUnion('pass', [
-  magnitudeSchema,
-  dynamicSchema,
-  staticSchema,
-  weightsSchema,
-  smoothSchema,
-  equaliseSchema,
-  optimizeSchema,
-  batchSchema,
-  simplifySchema,
-  fuseSchema,
-  float16Schema,
-  bfloat16Schema,
-  mixedSchema,
-]);
+import type { z } from 'zod';
+import type { passSchema } from './passes/schema.ts';
 
 export type { CalibrationMethod, CalibrationSpec } from './passes/calibration.ts';
 

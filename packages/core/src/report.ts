@@ -5,7 +5,7 @@
  */
 import type { Slicing } from './config/data.ts';
 import type { Evidence, Gates, NumericGate } from './config/gates.ts';
-import type { Objective, Sampler } from './config/recipe.ts';
+import type { Objective, Sampler } from './config/search.ts';
 import type { Digest } from './digest.ts';
 import type { Lineage } from './manifest.ts';
 import type { PassSpec } from './passes.ts';

@@ -4,11 +4,11 @@ import {
   describeSpec,
   isBatchable,
   type Signature,
-  signatureSchema,
   type TensorSpec,
   validateInputs,
   validateLayout,
 } from './signature.ts';
+import { signatureSchema } from './signature-schema.ts';
 import type { StringElement } from './dtype.ts';
 import { type Tensors, tensor } from './tensor.ts';
 

@@ -4,8 +4,7 @@
  * A dimension is a number when fixed, a name when symbolic (equal names are equal sizes within one call), and `'?'`
  * when nothing is known of it. `shape: null` means that not even the rank is known.
  */
-import { z } from 'zod';
-import { DTYPES, type DType, type StringElement } from './dtype.ts';
+import type { DType, StringElement } from './dtype.ts';
 import { fail } from './errors.ts';
 import type { Tensors } from './tensor.ts';
 
@@ -22,17 +21,6 @@ export interface Signature {
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
 }
-
-const tensorSpecSchema: z.ZodType<TensorSpec> = z.strictObject({
-  name: z.string().min(1),
-  dtype: z.enum(DTYPES),
-  shape: z.array(z.union([z.int().min(0), z.string().min(1)])).nullable(),
-});
-
-export const signatureSchema: z.ZodType<Signature> = z.strictObject({
-  inputs: z.array(tensorSpecSchema),
-  outputs: z.array(tensorSpecSchema),
-});
 
 /** True when axis 0 of every input and output may vary: then independent rows can share one call. */
 export function isBatchable(signature: Signature): boolean {

@@ -31,7 +31,7 @@ import { TorchServeRoutes } from './protocols/torchserve/routes.ts';
 import { MODEL_SERVICE, PREDICTION_SERVICE, tensorflowMethods } from './protocols/tensorflow/grpc.ts';
 import { TensorFlowRoutes } from './protocols/tensorflow/routes.ts';
 import { adminRouter, prometheusRoutes } from './telemetry/admin.ts';
-import { metricsRegistry } from './telemetry/metrics.ts';
+import { MetricsPage } from './telemetry/metrics-page.ts';
 import { FrontStats, UnroutedStats } from './telemetry/stats.ts';
 import { serverStatus } from './telemetry/status.ts';
 import { TlsIdentity } from './tls.ts';
@@ -138,7 +138,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     logger,
     maxBodyBytes: settings.maxBodyBytes,
   });
-  const registry = metricsRegistry({ catalog, http, grpc: grpcStats, unrouted, triton: settings.tritonMetrics });
+  const metrics = new MetricsPage({ catalog, http, grpc: grpcStats, unrouted, triton: settings.tritonMetrics });
   const management = new Management(gateway);
   const protocols = [
     new KServeRoutes(gateway),
@@ -146,7 +146,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     new InferenceRoutes(inference),
     new PlainRoutes(gateway),
     new OpenapiRoutes(catalog, version),
-    ...(settings.metricsOnRestPort ? [prometheusRoutes(registry)] : []),
+    ...(settings.metricsOnRestPort ? [prometheusRoutes(metrics)] : []),
   ];
   const invocations = new InvocationRoutes(gateway, settings.platform, protocolRouter(protocols));
   const restListener = listener(
@@ -161,7 +161,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
   const adminListener = listener(
     settings.adminHost,
     settings.adminPort,
-    adminRouter({ registry, status, ready: () => catalog.ready && closing === null }),
+    adminRouter({ metrics, status, ready: () => catalog.ready && closing === null }),
     null,
   );
 
@@ -240,7 +240,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     await tracer.close();
     await adminListener.close(0);
     tls?.close();
-    registry.clear();
+    await metrics.close();
     logger.info({ event: 'server.closed' }, 'closed');
   };
   return { rest, grpc, admin, ready, control, status, close: () => (closing ??= close()) };

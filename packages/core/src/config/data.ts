@@ -1,7 +1,8 @@
 /** Which rows a build looks at, and what it reads as the answer: the key `data` of the config. */
 import { z } from 'zod';
 import type { Tensors } from '../tensor.ts';
-import { compileMetrics, type MetricSpec, metricsSchema } from './metrics.ts';
+import { compileMetrics, metricsSchema } from './metric-list.ts';
+import type { MetricSpec } from './metric-schema.ts';
 
 export const filePath = z.string().min(1);
 

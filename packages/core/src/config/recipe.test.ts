@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { compileConfig, type Config, type UserConfig } from '../config.ts';
-import { optimize, type PassSpec, passSchema, prune, quantize, simplify } from '../passes.ts';
+import { passSchema } from '../passes/schema.ts';
+import { optimize, type PassSpec, prune, quantize, simplify } from '../passes.ts';
 import { anyOf, between, decide, type Dimension, optional, partial } from './choices.ts';
-import { search } from './recipe.ts';
+import { search } from './search.ts';
 import { countPoints, variants } from './space.ts';
 
 const compile = (more: Partial<UserConfig>): Config =>

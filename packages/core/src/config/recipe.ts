@@ -3,22 +3,15 @@
  * choices in them (choices.ts), and how much may be spent on trying.
  */
 import { z } from 'zod';
-import { type PassSpec, passSchema } from '../passes.ts';
+import { passSchema } from '../passes/schema.ts';
 import { isPartial, type RecipeStep, type Template } from './choices.ts';
+import { type Sampler, SAMPLERS, type search, SOURCE_CANDIDATE, UNNAMED } from './search.ts';
 import { closeFirst, countPoints, hasChoices, variants } from './space.ts';
-
-export const OBJECTIVES = ['latency', 'size', 'accuracy'] as const;
-export type Objective = (typeof OBJECTIVES)[number];
 
 /** Trades that a build refuses unless they are asked for. */
 export const ALLOWANCES = ['larger', 'slower'] as const;
 export type Allowance = (typeof ALLOWANCES)[number];
 
-const SAMPLERS = ['exhaustive', 'random', 'tpe', 'pareto'] as const;
-export type Sampler = (typeof SAMPLERS)[number];
-
-/** The name of the unchanged model among the candidates. */
-export const SOURCE_CANDIDATE = 'source';
 const candidateName = z
   .string()
   .regex(/^[a-z0-9][a-z0-9+._-]*$/)
@@ -38,25 +31,7 @@ const searchSchema = z.strictObject({
 
 export const recipeSchema = z.union([z.array(passSchema), searchSchema]);
 
-/** What may be spent on recipes with choices, and how they are tried. */
-export type SearchOptions = Omit<z.input<typeof searchSchema>, 'candidates'>;
-
-type Recipe = PassSpec[];
 type UserRecipe = z.input<typeof recipeSchema>;
-
-/**
- * Try several recipes, by name, or one recipe with choices in it; the gates and the objective choose.
- * @param recipes any pass and any option in them may be `anyOf(…)`, `between(…)`, `optional(…)` or `partial(…)`
- */
-export function search(
-  recipes: Recipe | Record<string, Recipe>,
-  options: SearchOptions = {},
-): SearchOptions & { candidates: Record<string, Recipe> } {
-  return { candidates: Array.isArray(recipes) ? { [UNNAMED]: recipes } : recipes, ...options };
-}
-
-/** The name of a recipe that was given none. */
-const UNNAMED = 'recipe';
 
 /** A message about a config, with the paths as its author wrote them: `search` gives a recipe without a name one. */
 export function asWritten(problem: string, recipe: unknown): string {

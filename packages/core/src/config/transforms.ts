@@ -1,6 +1,7 @@
 /** The transforms of a config: those of the manifest, with files where the config finds them, and what becomes of them. */
 import { z } from 'zod';
-import { type Transforms, transformsSchema } from '../transforms.ts';
+import type { Transforms } from '../transforms.ts';
+import { transformsSchema } from '../transforms/schema.ts';
 
 export const userTransformsSchema = transformsSchema.extend({
   fuse: z

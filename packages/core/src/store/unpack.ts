@@ -64,7 +64,7 @@ export async function readModelManifest(place: Place, oci: OciManifest): Promise
     });
     if (found === null) continue;
     try {
-      return parseManifest(found);
+      return await parseManifest(found);
     } catch (error) {
       if (!(error instanceof JsonProblem)) throw error;
       throw fail('STORE_CORRUPT', { path: file, problem: `${MANIFEST_FILE}: ${error.message}` });

@@ -2,7 +2,8 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { compileConfig, prune, quantize, search } from '@slipway/core';
+import { prune, quantize, search } from '@slipway/core';
+import { compileConfig } from '@slipway/core/schemas';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { build } from './build.ts';
 import type { BuildResult } from './hooks.ts';

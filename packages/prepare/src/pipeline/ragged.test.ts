@@ -3,7 +3,6 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
-  compileConfig,
   openStore,
   partial,
   precision,
@@ -14,6 +13,7 @@ import {
   tensor,
   writeNpz,
 } from '@slipway/core';
+import { compileConfig } from '@slipway/core/schemas';
 import { buildModel, intAttribute, intsAttribute, writeModelFile } from '@slipway/onnx';
 import { readGolden, type Runner, startRunner } from '@slipway/runtime';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';

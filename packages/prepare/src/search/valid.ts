@@ -1,5 +1,6 @@
 /** Whether what the choices of a recipe gave is a recipe: options can rule each other out, which no single choice shows. */
-import { isPartial, passSchema, type RecipeStep } from '@slipway/core';
+import { isPartial, type RecipeStep } from '@slipway/core';
+import { passSchema } from '@slipway/core/schemas';
 
 export function isValidRecipe(steps: readonly unknown[]): steps is readonly RecipeStep[] {
   return (steps as readonly RecipeStep[]).every(

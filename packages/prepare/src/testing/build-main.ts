@@ -4,7 +4,8 @@
  */
 import { existsSync, readFileSync } from 'node:fs';
 import path from 'node:path';
-import { compileConfig, prune } from '@slipway/core';
+import { prune } from '@slipway/core';
+import { compileConfig } from '@slipway/core/schemas';
 import { build } from '../pipeline/build.ts';
 
 const [directory = '', stage] = process.argv.slice(2);

@@ -6,7 +6,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { compileConfig, randomStream, tensor, writeNpz } from '@slipway/core';
+import { randomStream, tensor, writeNpz } from '@slipway/core';
+import { compileConfig } from '@slipway/core/schemas';
 import { buildModel, writeModelFile } from '@slipway/onnx';
 import type { Project } from './projects.ts';
 

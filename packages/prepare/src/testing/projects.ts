@@ -2,7 +2,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { compileConfig, type Config, randomStream, tensor, type UserConfig, writeNpz } from '@slipway/core';
+import { type Config, randomStream, tensor, type UserConfig, writeNpz } from '@slipway/core';
+import { compileConfig } from '@slipway/core/schemas';
 import { buildModel, writeModelFile } from '@slipway/onnx';
 
 export interface Project {

@@ -17,7 +17,6 @@ import { entriesSource } from './entries-source.ts';
 import { MemoryLedger } from './memory.ts';
 import { readBounded } from './model-tree.ts';
 import { awaitedSource, pathSource } from './path-source.ts';
-import { readServingConfig } from './readers/serving.ts';
 import { readBatchingParameters, readModelsConfig } from './readers/tensorflow.ts';
 import { repositorySource } from './repository-source.ts';
 import { mergeSettings, type ModelEntry, type ModelSettings } from './settings.ts';
@@ -46,6 +45,8 @@ export async function openCatalog(settings: ServeSettings, transforms: Transform
     sources.push(entriesSource({ file, read, open: (entry) => places.awaited(entry), clock }));
   }
   if (settings.servingConfigFile !== null) {
+    // Its schema is checked with zod, which others do without: see `lean.test.ts`.
+    const { readServingConfig } = await import('./readers/serving.ts');
     const file = path.resolve(settings.servingConfigFile);
     const read = (content: Buffer): ReturnType<typeof readServingConfig> => readServingConfig(content, file);
     sources.push(entriesSource({ file, read, open: (entry) => places.awaited(entry), clock }));

@@ -3,7 +3,6 @@ import { LIMITS, type Signature, type Tensors } from '@slipway/core';
 import { type BodyFormat, parseMediaType } from '../http/media-types.ts';
 import { readArrowBody } from './arrow-read.ts';
 import { readCsvBody } from './csv.ts';
-import { readMultipartBody } from './multipart.ts';
 import { readNpyBody, readNpzBody } from './numpy.ts';
 import { readRawBody } from './raw.ts';
 import { readTextBody } from './text.ts';
@@ -33,7 +32,8 @@ export function readContent(body: Buffer, task: BodyTask): Tensors | Promise<Ten
     case 'raw':
       return readRawBody(body, signature, task.shape);
     case 'multipart':
-      return readMultipartBody(body, signature, contentType);
+      // Few clients send this; its parser is loaded for the first that does.
+      return import('./multipart.ts').then(({ readMultipartBody }) => readMultipartBody(body, signature, contentType));
     case 'image':
       return readTextBody(body, signature, 'an image');
     case 'text':

@@ -1,5 +1,6 @@
 /** A serving configuration of ours, in JSON, as models with their settings. */
-import { compileServing, fail } from '@slipway/core';
+import { fail } from '@slipway/core';
+import { compileServing } from '@slipway/core/schemas';
 import path from 'node:path';
 import { isServedName, mergeSettings, type ModelEntry, type ModelSettings } from '../settings.ts';
 
