@@ -1,6 +1,7 @@
 /** From a trained encoder to labels for sentences, in one go: `npm run demo:sentiment`. Build, serve, ask, print, stop. */
 import path from 'node:path';
-import { compileConfig, createLogger, fail, openStore } from '@slipway/core';
+import { createLogger, fail, openStore } from '@slipway/core';
+import { compileConfig } from '@slipway/core/schemas';
 import { build, renderReport } from '@slipway/prepare';
 import { startServer } from '@slipway/serve';
 import project from './slipway.config.ts';
