@@ -1,5 +1,6 @@
 /** tritonclient against the examples with transforms: BYTES in, labels out, over HTTP and gRPC. Which Python: see clients.test.ts. */
-import { compileConfig, createLogger, openStore } from '@slipway/core';
+import { createLogger, openStore } from '@slipway/core';
+import { compileConfig } from '@slipway/core/schemas';
 import { build } from '@slipway/prepare';
 import { startServer } from '@slipway/serve';
 import { execFile } from 'node:child_process';
