@@ -32,7 +32,7 @@ export interface PlanRules {
   readonly dropFirst: boolean;
 }
 
-export const DEFAULT_RULES: PlanRules = { policy: { latest: 1 }, dropFirst: false };
+const DEFAULT_RULES: PlanRules = { policy: { latest: 1 }, dropFirst: false };
 
 /**
  * @param listed what the source shows

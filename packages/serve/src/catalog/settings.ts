@@ -62,9 +62,9 @@ export interface PrioritySettings {
 }
 
 /** What becomes of a request whose time in the queue is up: answered with an error, or served after all others. */
-export type TimeoutAction = 'reject' | 'delay';
+type TimeoutAction = 'reject' | 'delay';
 
-export interface TimeoutSettings {
+interface TimeoutSettings {
   /** Of a request that says none, milliseconds. */
   readonly defaultMs?: number;
   /** Whether a request may say another time. Default true. */

@@ -71,7 +71,7 @@ export async function warmUp(run: (inputs: Tensors) => Promise<Tensors>, plan: W
 }
 
 /** Rows of the calls, ascending. */
-export function sizes({ signature, settings, maxBatchSize, preferred }: Omit<WarmUpPlan, 'clock'>): readonly number[] {
+function sizes({ signature, settings, maxBatchSize, preferred }: Omit<WarmUpPlan, 'clock'>): readonly number[] {
   if (!isBatchable(signature)) return [1];
   if (settings.batchSizes !== undefined) return settings.batchSizes;
   const all = new Set(preferred.filter((size) => size <= maxBatchSize));

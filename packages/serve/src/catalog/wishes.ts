@@ -6,7 +6,7 @@ import type { ControlMode } from './control.ts';
 import type { ModelSettings } from './settings.ts';
 
 /** Asks for every model of the sources. */
-export const EVERY_MODEL = '*';
+const EVERY_MODEL = '*';
 
 /** One model that is asked for. */
 export interface Wish {

@@ -10,14 +10,14 @@ import { VirtualClock } from './virtual-clock.ts';
 export const MIB = 1024 * 1024;
 
 /** A load that has begun and not ended. */
-export interface PendingLoad {
+interface PendingLoad {
   readonly model: string;
   readonly version: number;
   readonly succeed: () => void;
   readonly fail: (error?: SlipwayError) => void;
 }
 
-export interface FakeVersion {
+interface FakeVersion {
   readonly model: string;
   readonly version: number;
   /** Requests under way. */

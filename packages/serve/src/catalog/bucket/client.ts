@@ -16,7 +16,7 @@ export interface BucketObject {
   readonly etag: string;
 }
 
-export interface ObjectContent {
+interface ObjectContent {
   readonly body: AsyncIterable<Uint8Array>;
   /** MD5 of the content in hexadecimal, where the server says it so that it can be relied on. */
   readonly md5: string | null;
