@@ -59,9 +59,21 @@ function typecheck(file: string): Ran {
 }
 
 async function servesAndStops(command: string): Promise<boolean> {
-  const child = spawn(command, ['--port', '0', '--grpc-port', '0', '--admin-port', '0', '--json'], {
-    cwd: '/',
-    env: {},
+  const ready = await whileServing(command, [], '/', {}, (url) => fetch(new URL('/v2/health/ready', url)));
+  return ready.ok;
+}
+
+/** @throws when the server does not end well */
+async function whileServing<T>(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  environment: NodeJS.ProcessEnv,
+  ask: (url: string) => Promise<T>,
+): Promise<T> {
+  const child = spawn(command, [...args, '--port', '0', '--grpc-port', '0', '--admin-port', '0', '--json'], {
+    cwd,
+    env: environment,
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   const exited = new Promise<number | null>((resolve) => child.once('exit', resolve));
@@ -71,9 +83,23 @@ async function servesAndStops(command: string): Promise<boolean> {
     if (text.trimEnd().endsWith('\n}')) break;
   }
   const { url } = JSON.parse(text) as { url: string };
-  const ready = await fetch(new URL('/v2/health/ready', url));
+  const answer = await ask(url);
   child.kill('SIGTERM');
-  return ready.ok && (await exited) === 0;
+  const code = await exited;
+  if (code !== 0) throw new Error(`the server ended with ${code}`);
+  return answer;
+}
+
+/** Builds and serves an example with transforms, and gives the text of its answer to one POST /predict. */
+async function answerOf(example: string, type: string, body: string | Buffer): Promise<string> {
+  const at = path.join(project, example);
+  for (const name of [example, 'digits']) {
+    cpSync(path.join(root, 'examples', name), path.join(project, name), { recursive: true });
+  }
+  const build = run(slipway, ['build', '--json'], at);
+  if (build.code !== 0) return build.stderr + build.stdout;
+  const sent = { method: 'POST', body: new Uint8Array(Buffer.from(body)), headers: { 'Content-Type': type } };
+  return whileServing(slipway, ['serve'], at, env, async (url) => (await fetch(new URL('/predict', url), sent)).text());
 }
 
 function json(ran: Ran): Record<string, unknown> {
@@ -126,6 +152,12 @@ try {
   const bundle = run(slipway, ['bundle', 'my-model', '--output', 'bundle', '--json'], project);
   check('slipway bundle', bundle.code === 0 && existsSync(path.join(project, 'bundle/run')), bundle.stderr);
   check('the bundle serves, and stops when told', await servesAndStops(path.join(project, 'bundle/run')));
+
+  const label = await answerOf('sentiment', 'application/json', '{"text":"This movie was terrible!"}');
+  check('a release with a tokenizer answers text with a label', label.includes('"negative"'), label);
+  const seven = readFileSync(path.join(root, 'examples/digit-images/seven.png'));
+  const digit = await answerOf('digit-images', 'image/png', seven);
+  check('a release with an image decoder answers an image with a label', digit.includes('["seven"'), digit);
 
   const config = readFileSync(path.join(project, 'slipway.config.ts'), 'utf8');
   writeFileSync(path.join(installed, 'slipway.config.ts'), config);
