@@ -163,6 +163,7 @@ function tensorSchema(spec: TensorSpec, direction: 'read' | 'written'): Schema {
       parameters: { type: 'object' },
       data: {
         type: 'array',
+        ...(direction === 'read' ? { minItems: 1 } : {}),
         items:
           direction === 'written'
             ? elementSchema(spec.dtype, 'written')

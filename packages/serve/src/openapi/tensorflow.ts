@@ -22,6 +22,8 @@ export const tensorflowProtocol: Protocol = {
         id: `tensorflow_status_${model}`,
         summary: 'State of every version',
         answer: objectOf([
+          ['name', { type: 'string' }],
+          ['ready', { type: 'boolean' }],
           [
             'model_version_status',
             {
