@@ -42,10 +42,13 @@ export function banner(serving: Serving, curl: readonly string[], style: Style):
   return [
     ...(models.length === 0 ? [style.yellow(none)] : lines),
     '',
-    `${style.dim('requests')}  ${style.cyan(url)}   ${style.dim('TensorFlow Serving, Open Inference Protocol')}`,
+    `${style.dim('requests')}  ${style.cyan(url)}   ${style.dim('as TensorFlow Serving, Triton, KServe, TorchServe, SageMaker, …')}`,
     ...(grpcAddress === null
       ? []
-      : [`${style.dim('gRPC')}      ${style.cyan(grpcAddress)}   ${style.dim('the same two')}`]),
+      : [
+          `${style.dim('gRPC')}      ${style.cyan(grpcAddress)}   ${style.dim('TensorFlow Serving, Triton, TorchServe')}`,
+        ]),
+    `${style.dim('docs')}      ${style.cyan(`${url}/docs`)}   ${style.dim('what each model takes, to try in a browser')}`,
     `${style.dim('admin')}     ${style.cyan(adminUrl)}   ${style.dim('/status, /metrics')}`,
     ...(curl.length === 0 ? [] : ['', style.dim('Try it:'), ...curl.map((line) => `  ${line}`)]),
     '',

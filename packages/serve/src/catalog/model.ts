@@ -173,7 +173,9 @@ export class Model {
     if (error !== null && !loading) {
       throw fail('MODEL_UNAVAILABLE', { model: this.name, problem: reasonOf(error) });
     }
-    const state = loading ? 'loading' : ([...this.#gone.values()][0] ?? 'not there yet');
+    const state = loading
+      ? 'loading'
+      : ([...this.#gone.values()][0] ?? (this.#draining.size > 0 ? 'being unloaded' : 'not there yet'));
     throw fail('NOT_READY', { model: this.name, state });
   }
 

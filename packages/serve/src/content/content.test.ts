@@ -321,6 +321,13 @@ describe('refused, and a good request answered after', () => {
     ['an Arrow table without rows', 'two', STREAM, file('arrow/empty.arrows'), /no rows/],
     ['Arrow that is cut off', 'two', STREAM, file('arrow/fixed-list.arrows').subarray(0, 300), /cut off/],
     ['CSV with a word', 'two', 'text/csv; header=absent', '1,2\n3,four', /line 2, column 2.*"four" is not a number/],
+    [
+      'CSV with a column too many',
+      'pair',
+      'text/csv',
+      'in.0,in.1,in2.0,in2.1,id\n1,2,3,4,5',
+      /column "id" is not an input/,
+    ],
     ['ragged CSV', 'two', 'text/csv', '1,2\n3', /row 2 of the CSV has 1 cells/],
     ['CSV with a stray quote', 'two', 'text/csv', '1,2"\n', /quote/],
     ['an empty CSV', 'two', 'text/csv', '', /empty/],

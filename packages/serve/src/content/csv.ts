@@ -34,12 +34,22 @@ export function readCsvBody(body: Buffer, signature: Signature, type: MediaType)
   const header = hasHeader(first, signature, type) ? first.map((cell) => cell.trim()) : null;
   const rows = header === null ? records : records.slice(1);
   if (rows.length === 0) throw malformed('the CSV has a header and no rows');
+  const columns = signature.inputs.map((spec) => columnsOf(spec, header, first.length, signature));
+  refuseStrangers(header ?? [], new Set(columns.flat()), signature);
   return Object.fromEntries(
-    signature.inputs.map((spec) => {
-      const columns = columnsOf(spec, header, first.length, signature);
-      return [spec.name, columnTensor(rows, columns, spec, header === null ? 1 : 2)];
-    }),
+    signature.inputs.map((spec, input) => [
+      spec.name,
+      columnTensor(rows, columns[input] ?? [], spec, header === null ? 1 : 2),
+    ]),
   );
+}
+
+/** A column that no input reads is a mistake in a name more often than one too many; Arrow and JSON are as strict. */
+function refuseStrangers(header: readonly string[], read: ReadonlySet<number>, signature: Signature): void {
+  const stranger = header.find((_, column) => !read.has(column));
+  if (stranger === undefined) return;
+  const shown = JSON.stringify(stranger.slice(0, 100));
+  throw malformed(`the CSV column ${shown} is not an input of the model; it takes ${namesOf(signature)}`);
 }
 
 function hasHeader(first: readonly string[], signature: Signature, { parameters }: MediaType): boolean {

@@ -14,7 +14,7 @@ body { margin: 0; background: var(--page); color: var(--text); font: 15px/1.55 s
 a { color: var(--plain); text-decoration: none; } a:hover { text-decoration: underline; }
 code, pre, textarea, .mono { font: 12.5px/1.55 ui-monospace, "SF Mono", "Cascadia Code", Menlo, Consolas, monospace; }
 .frame { display: grid; grid-template-columns: 232px minmax(0, 1fr); gap: 40px; max-width: 1180px; margin: 0 auto; padding: 0 28px; }
-nav { position: sticky; top: 0; align-self: start; height: 100vh; overflow-y: auto; padding: 44px 0 32px; font-size: 14px; }
+nav { position: sticky; top: 0; align-self: start; height: 100vh; overflow-y: auto; padding: 44px 10px 32px; margin: 0 -10px; font-size: 14px; }
 nav .brand { font-weight: 700; font-size: 17px; letter-spacing: -.02em; display: block; color: var(--text); }
 nav .brand small { display: block; font-weight: 450; font-size: 12.5px; color: var(--faint); letter-spacing: 0; }
 nav h2 { font-size: 11.5px; letter-spacing: .09em; text-transform: uppercase; color: var(--faint); font-weight: 640; margin: 26px 0 6px; }
@@ -56,5 +56,5 @@ label { display: inline-flex; align-items: center; gap: 7px; }
 .status { display: inline-block; padding: 1px 9px; border-radius: 99px; font-size: 12.5px; font-weight: 620; } .status.good { color: var(--good); background: var(--good-wash); } .status.bad { color: var(--bad); background: var(--bad-wash); }
 .errors { margin-top: 16px; font-size: 13px; color: var(--soft); } .errors summary { cursor: pointer; color: var(--faint); } .errors dl { display: grid; grid-template-columns: max-content 1fr; gap: 4px 14px; margin: 8px 0 0; } .errors dt { font-weight: 600; color: var(--text); } .errors dd { margin: 0; }
 .empty { padding: 22px 20px; color: var(--soft); }
-@media (max-width: 860px) { .frame { grid-template-columns: minmax(0, 1fr); gap: 0; padding: 0 16px; } nav { position: static; height: auto; padding: 28px 0 0; } nav ul { display: flex; flex-wrap: wrap; gap: 0 22px; } main { padding-top: 26px; } .io > div + div { border-left: 0; border-top: 1px solid var(--line); } summary .what { margin-left: 0; width: 100%; } }
+@media (max-width: 860px) { .frame { grid-template-columns: minmax(0, 1fr); gap: 0; padding: 0 16px; } nav { position: static; height: auto; padding: 28px 10px 0; } nav ul { display: flex; flex-wrap: wrap; gap: 0 22px; } main { padding-top: 26px; } .io > div + div { border-left: 0; border-top: 1px solid var(--line); } summary .what { margin-left: 0; width: 100%; } }
 `;

@@ -61,6 +61,9 @@ export function readTarget(reader: ProtoReader): { model: string; selector: Sele
   return { model, selector: selectorOf(version) };
 }
 
-/** What cannot be a version is a version that is not here. */
-export const selectorOf = (version: string): Selector =>
-  version === '' ? LATEST : { kind: 'version', version: versionOf(version) ?? -1 };
+/** The protocol says versions are strings: what is not a number is a label, and one that is unknown is named in the error. */
+export function selectorOf(text: string): Selector {
+  if (text === '') return LATEST;
+  const version = versionOf(text);
+  return version === null ? { kind: 'label', label: text } : { kind: 'version', version };
+}

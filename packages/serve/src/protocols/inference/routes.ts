@@ -9,10 +9,10 @@ import type { Endpoint } from '../../http/exchange.ts';
 import { compressing } from '../../http/compress.ts';
 import { JsonWriter } from '../../json/writer.ts';
 import { type Gateway, LATEST, type Selector } from '../gateway.ts';
-import { pathSegments, versionOf } from '../path.ts';
+import { pathSegments } from '../path.ts';
 import { clientSignature } from './client-signature.ts';
 import type { InferenceContext } from './context.ts';
-import { PLATFORM, readyVersions } from './describe.ts';
+import { PLATFORM, readyVersions, selectorOf } from './describe.ts';
 import { writeInferReply } from './infer-reply.ts';
 import { type InferRequest, jsonLength, readInferRequest, readRawRequest } from './infer-request.ts';
 import { ManagementRoutes } from './management.ts';
@@ -47,9 +47,7 @@ export class InferenceRoutes {
     if (model === 'stats' && tail.length === 0) return this.#management.statistics(null, LATEST);
     let selector = LATEST;
     if (tail[0] === 'versions' && tail[1] !== undefined) {
-      const version = versionOf(tail[1]);
-      // What cannot be a version is a version that is not here.
-      selector = { kind: 'version', version: version ?? -1 };
+      selector = selectorOf(tail[1]);
       tail.splice(0, 2);
     }
     if (tail.length === 2 && tail[0] === 'trace' && tail[1] === 'setting' && selector === LATEST) {
