@@ -57,7 +57,7 @@ export const serve: Verb = defineVerb({
     ),
     modelRoot: texts(
       'directory',
-      'With --model-control explicit: clients may load from paths below this directory. Repeatable.',
+      'With --model-control explicit: clients may load from paths below this directory, and relative paths are meant from it. Repeatable.',
       'directory',
     ),
     platform: choice(

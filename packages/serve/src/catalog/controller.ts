@@ -216,17 +216,24 @@ export class Controller implements ModelControl {
     if (temporary !== null) await rm(temporary, { recursive: true, force: true });
   }
 
-  /** @returns the real path */
+  /**
+   * A relative path is meant below a root, as in TorchServe's model store: which directory the server was started in is nobody's business.
+   *
+   * @returns the real path
+   */
   async #checkRoot(at: string): Promise<string> {
     const refused = (): SlipwayError =>
       fail('CONTROL_REFUSED', {
         action: `load models from ${at.slice(0, 200)}; allow its directory with --model-root`,
       });
-    const real = await realpath(path.resolve(at)).catch(() => null);
+    if (at === '') throw refused();
     const roots = await Promise.all(this.#options.roots.map((root) => realpath(root).catch(() => path.resolve(root))));
+    for (const candidate of path.isAbsolute(at) ? [at] : roots.map((root) => path.join(root, at))) {
+      const real = await realpath(candidate).catch(() => null);
+      if (real !== null && roots.some((root) => real === root || real.startsWith(root + path.sep))) return real;
+    }
     // Whether a path outside exists is nobody's business.
-    if (real === null || !roots.some((root) => real === root || real.startsWith(root + path.sep))) throw refused();
-    return real;
+    throw refused();
   }
 
   #permit(action: string): void {
