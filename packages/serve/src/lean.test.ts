@@ -36,7 +36,15 @@ describe('what is loaded', () => {
 
   test('a server loads none of what only some requests or models need', () => {
     const loaded = loadedBy('@slipway/serve');
-    for (const name of ['zod', 'prom-client', '@fastify/busboy', 'sharp', '@huggingface/tokenizers']) {
+    for (const name of [
+      'zod',
+      'prom-client',
+      'fast-xml-parser',
+      'aws4fetch',
+      '@fastify/busboy',
+      'sharp',
+      '@huggingface/tokenizers',
+    ]) {
       expect(loaded).not.toContain(name);
     }
   });

@@ -3,8 +3,6 @@
  * followed, because the signature, or the object, would go to or come from a host that nobody named. Messages name bucket, key
  * and status, never a header.
  */
-import { AwsV4Signer } from 'aws4fetch';
-import { XMLParser } from 'fast-xml-parser';
 import { fail, type SlipwayError } from '@slipway/core';
 import type { BucketAddress } from './address.ts';
 
@@ -68,7 +66,7 @@ export function bucketClient(address: BucketAddress, fetcher: typeof fetch = fet
         for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
         const answer = await request(url, {}, LIST_TIMEOUT_MS);
         if (answer.status !== 200) throw await refusal(address, url, answer);
-        const page = readPage(await boundedText(answer), address);
+        const page = await readPage(await boundedText(answer), address);
         for (const { key, ...object } of page.objects) {
           if (!key.startsWith(base)) throw unreadable(address, 'the listing has keys outside the prefix');
           if (key.length > base.length && !key.endsWith('/')) objects.push({ ...object, key: key.slice(base.length) });
@@ -114,6 +112,8 @@ async function send(
   const init = { redirect: 'manual', signal: AbortSignal.timeout(timeoutMs) } as const;
   try {
     if (credentials === null) return await fetcher(url, { ...init, headers });
+    // Who reads no bucket loads neither this nor the XML parser.
+    const { AwsV4Signer } = await import('aws4fetch');
     const signed = await new AwsV4Signer({ url: url.href, headers, ...credentials, service: 's3', region }).sign();
     return await fetcher(signed.url, { ...init, headers: signed.headers });
   } catch (error) {
@@ -160,7 +160,8 @@ interface Page {
 }
 
 /** Entities are not expanded: keys come in URL encoding, and an ETag needs none but its quotes. */
-function readPage(xml: string, address: BucketAddress): Page {
+async function readPage(xml: string, address: BucketAddress): Promise<Page> {
+  const { XMLParser } = await import('fast-xml-parser');
   const parser = new XMLParser({
     processEntities: false,
     parseTagValue: false,
