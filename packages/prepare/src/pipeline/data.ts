@@ -1,14 +1,8 @@
 /** The rows of a build: calibration and evaluation data, or generated rows when there are none, checked before anything is run. */
-import {
-  type Dataset,
-  fail,
-  findOverlap,
-  fixedBatch,
-  loadDataset,
-  type MetricSpec,
-  type Signature,
-} from '@slipway/core';
+import { type Dataset, fail, findOverlap, fixedBatch, type MetricSpec, type Signature } from '@slipway/core';
+import path from 'node:path';
 import type { Imported } from '../import/import.ts';
+import { loadRows } from '../transforms/raw-rows.ts';
 import { generateRows } from '../validate/generated.ts';
 import type { Metric } from '../validate/metric.ts';
 import { identityOf } from '../validate/metrics/custom.ts';
@@ -35,11 +29,14 @@ export interface BuildData {
 }
 
 /** @throws DATA_FORMAT, DATA_MISMATCH, DATA_EMPTY, DATA_OVERLAP, CONFIG_INVALID, METRIC_FAILED, FILE_NOT_FOUND, FILE_UNREADABLE */
-export async function loadData({ signature }: Imported, { config, tell }: BuildContext): Promise<BuildData> {
+export async function loadData(
+  { signature, transforms }: Imported,
+  { config, tell }: BuildContext,
+): Promise<BuildData> {
   tell('data', null, 'reading data', 0);
   const sources = config.data;
   const load = (source: typeof sources.evaluation): Promise<Dataset> | null =>
-    source === null ? null : loadDataset(source, signature);
+    source === null ? null : loadRows(source, signature, transforms, path.dirname(config.file));
   const calibration = await load(sources.calibration);
   const given = await load(sources.evaluation);
   if (calibration !== null && given !== null) {
