@@ -46,7 +46,7 @@ module.exports = {
       from: { path: '^(packages/([^/]+)|tests|examples|bench)/' },
       to: {
         path: '^packages/[^/]+/src/',
-        pathNot: ['^packages/$2/', '^packages/[^/]+/src/index\\.ts$', '^packages/core/src/base\\.ts$'],
+        pathNot: ['^packages/$2/', '^packages/[^/]+/src/index\\.ts$', '^packages/core/src/(?:base|schemas)\\.ts$'],
       },
     },
     {
