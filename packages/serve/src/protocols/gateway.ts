@@ -84,7 +84,7 @@ export interface JsonText {
 }
 
 /** A request as the scheduler takes it, and what the client says about how. */
-export interface Decoded extends Terms {
+interface Decoded extends Terms {
   readonly inputs: Tensors;
 }
 

@@ -8,7 +8,7 @@ export interface Schema {
   readonly [name: string]: Field;
 }
 
-export type Field =
+type Field =
   | readonly [number: number, kind: 'string' | 'int' | 'bool' | 'strings' | 'ints']
   /** `map`: with strings, or numbers, as keys. */
   | readonly [number: number, kind: 'message' | 'messages' | 'map' | 'numberMap', schema: Schema]
