@@ -210,8 +210,6 @@ export const serve: Verb = defineVerb({
         context.result({ pid: process.pid, ...serving }, (style) =>
           context.interactive ? banner(serving, curl, style) : plainLines(serving),
         );
-        // Once, when the first clients that waited for the start have been answered.
-        setTimeout(() => void giveBack(), SETTLED_MS).unref();
         await stopped;
         if (context.interactive) context.note('\nStopping: answering what is under way …');
       }
@@ -221,18 +219,6 @@ export const serve: Verb = defineVerb({
     return context.signal.reason === 'SIGINT' ? EXIT.interrupted : EXIT.ok;
   },
 });
-
-/** After so long nothing of the start is under way any more. */
-const SETTLED_MS = 1000;
-
-async function giveBack(): Promise<void> {
-  try {
-    const { collectGarbage } = await import('../client/collect.ts');
-    await collectGarbage();
-  } catch {
-    // A build of Node without an inspector serves as well.
-  }
-}
 
 /** What was given wins over what the platform says. */
 function listening(
