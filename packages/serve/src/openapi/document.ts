@@ -219,7 +219,7 @@ const PARAMETERS = {
     name: 'x-request-timeout-ms',
     in: 'header',
     description: 'How long the answer may take, in milliseconds; at most what the server allows.',
-    schema: { type: 'integer', minimum: 1000, maximum: 86_400_000 },
+    schema: { type: 'integer', minimum: 1, maximum: 86_400_000 },
   },
   Priority: {
     name: 'x-slipway-priority',

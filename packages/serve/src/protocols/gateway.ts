@@ -21,6 +21,7 @@ import { errorAnswer } from '../http/errors.ts';
 import { JsonReader } from '../json/reader.ts';
 import type { JsonValue } from '../json/parse.ts';
 import type { Intake } from '../schedule/intake.ts';
+import { Pace } from '../schedule/pace.ts';
 import type { Scheduler } from '../schedule/scheduler.ts';
 import { mergeTerms, readPriority, type Terms } from '../schedule/terms.ts';
 import type { Outcome, VersionStats } from '../telemetry/stats.ts';
@@ -134,6 +135,7 @@ export class Gateway {
   readonly #json = new JsonReader();
   readonly #bodies = new BodyReader();
   readonly tracer: Tracer;
+  readonly #paces = new Map<string, Pace>();
   readonly #clock: Clock;
   /** Milliseconds a request may take; a client can ask for less, not for more. */
   readonly #timeoutMs: number;
@@ -335,7 +337,15 @@ export class Gateway {
   #failed(version: ServedVersion, started: number, inquiry: Inquiry, thrown: unknown): void {
     const error = asSlipwayError(thrown);
     version.stats.finished(outcomeOf(error), (this.#clock.now() - started) / 1000, this.#clock.wall());
-    inquiry.fail(error);
+    if (error.httpStatus === 429) this.#paceOf(version.model).run(() => inquiry.fail(error));
+    else inquiry.fail(error);
+  }
+
+  /** Of the refusals of one model; there are as many as models that were ever served. */
+  #paceOf(model: string): Pace {
+    let pace = this.#paces.get(model);
+    if (pace === undefined) this.#paces.set(model, (pace = new Pace(this.#clock)));
+    return pace;
   }
 
   #answerError(exchange: Exchange, error: SlipwayError, encodeError: EncodeError): void {
