@@ -52,7 +52,8 @@ const child = spawn(
     path.join(root, 'node_modules/slipway/bin/slipway.js'),
     'serve',
     ...['--model', `m=${directory}`, '--port', '0', '--grpc-port', 'none', '--admin-port', '0', '--threads', '1'],
-    ...['--log-level', 'error', '--json'],
+    // Room for all connections at once, so that nothing is refused while a runner restarts.
+    ...['--max-queue-rows', String(CONNECTIONS * Math.max(...SIZES)), '--log-level', 'error', '--json'],
   ],
   { stdio: ['ignore', 'pipe', 'inherit'] },
 );
