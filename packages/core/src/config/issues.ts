@@ -167,7 +167,7 @@ function knownKeys(root: unknown, path: readonly PropertyKey[], schema: JsonSche
   const value = valueAt(root, path);
   const applicable = schemasAt(path, schema).filter((each) =>
     Object.entries(each.properties ?? {}).every(
-      ([key, property]) => property.const === undefined || property.const === member(value, key),
+      ([key, property]) => typeof property.const !== 'string' || property.const === member(value, key),
     ),
   );
   return [...new Set(applicable.flatMap((each) => Object.keys(each.properties ?? {})))];

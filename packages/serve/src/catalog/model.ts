@@ -37,7 +37,8 @@ export type Move =
 
 export class Model {
   readonly name: string;
-  readonly #loading = new Set<number>();
+  /** Why the attempt before failed; null: this is the first. */
+  readonly #loading = new Map<number, SlipwayError | null>();
   readonly #ready = new Map<number, LoadedVersion>();
   readonly #draining = new Set<LoadedVersion>();
   readonly #failed = new Map<number, Failure>();
@@ -66,8 +67,9 @@ export class Model {
       else this.#forget(version);
       if (move.reason !== null && this.state(version) === 'gone') this.#gone.set(version, move.reason);
     } else {
+      const before = this.#failed.get(version)?.error ?? null;
       this.#forget(version);
-      if (move.to === 'loading') this.#loading.add(version);
+      if (move.to === 'loading') this.#loading.set(version, before);
       else if (move.to === 'ready') this.#ready.set(version, move.loaded);
       else {
         this.#failed.set(version, move.failure);
@@ -103,7 +105,7 @@ export class Model {
   get failed(): ReadonlyMap<number, Failure> {
     return this.#failed;
   }
-  get loading(): ReadonlySet<number> {
+  get loading(): ReadonlyMap<number, SlipwayError | null> {
     return this.#loading;
   }
   /** Versions that hold a runner. */
@@ -143,7 +145,7 @@ export class Model {
   status(selector: Selector): VersionStatus[] {
     const versions = new Set([
       ...this.#ready.keys(),
-      ...this.#loading,
+      ...this.#loading.keys(),
       ...[...this.#draining].map(({ version }) => version),
       ...this.#failed.keys(),
       ...this.#gone.keys(),
@@ -167,8 +169,10 @@ export class Model {
 
   #notReady(version: number | null): never {
     const failure = version === null ? [...this.#failed.values()].at(-1) : this.#failed.get(version);
-    const loading = version === null ? this.#loading.size > 0 : this.#loading.has(version);
-    const error = failure?.error ?? this.problem;
+    const under = version === null ? [...this.#loading.values()] : [this.#loading.get(version)];
+    // One that failed and is tried again is no more promising than it was.
+    const loading = under.includes(null);
+    const error = failure?.error ?? under.find((before) => before !== undefined && before !== null) ?? this.problem;
     if (error?.code === 'MEMORY_EXCEEDED' && !loading) throw error;
     if (error !== null && !loading) {
       throw fail('MODEL_UNAVAILABLE', { model: this.name, problem: reasonOf(error) });
@@ -180,7 +184,10 @@ export class Model {
   }
 
   #reason(version: number): string | null {
-    const error = this.#failed.get(version)?.error ?? (this.#ready.has(version) ? this.problem : null);
+    const error =
+      this.#failed.get(version)?.error ??
+      this.#loading.get(version) ??
+      (this.#ready.has(version) ? this.problem : null);
     if (error === null) return this.#gone.get(version) ?? null;
     const reason = reasonOf(error);
     return this.#ready.has(version) ? `the one loaded before serves on; the new one cannot be: ${reason}` : reason;

@@ -73,10 +73,10 @@ export function binaryMessage(
   return { json, codec };
 }
 
-/** A header for who sends or gets much JSON; none otherwise. */
-export function sizeHint(requestJson: number, contentType: string, answerBytes: number): readonly string[] {
+/** A header for who sends or gets much JSON; null otherwise. */
+export function sizeHint(requestJson: number, contentType: string, answerBytes: number): readonly string[] | null {
   const json = Math.max(requestJson, contentType === 'application/json' ? answerBytes : 0);
-  if (json < LARGE_JSON_BYTES) return [];
+  if (json < LARGE_JSON_BYTES) return null;
   const megabytes = (json / 1024 / 1024).toFixed(1);
   return [
     'x-slipway-hint',

@@ -13,7 +13,7 @@ import {
 } from '@slipway/core';
 import type { ModelControl } from '../catalog/control.ts';
 import type { ModelSettings } from '../catalog/settings.ts';
-import { answerWriter } from '../content/answer.ts';
+import { type AnswerWriter, answerWriter } from '../content/answer.ts';
 import { BodyReader } from '../content/body-reader.ts';
 import { binaryMessage, contentTask, sizeHint } from '../content/request.ts';
 import type { EncodeError, Exchange } from '../http/exchange.ts';
@@ -171,7 +171,7 @@ export class Gateway {
   }
 
   /** Goes on at once, or when a model that was unloaded for want of memory is there again, within the time of the request. */
-  #awake(model: string, started: number, timeoutMs: number | null, inquiry: Inquiry, proceed: () => void): void {
+  #awake(model: string, started: number, exchange: Exchange | null, inquiry: Inquiry, proceed: () => void): void {
     const waking = this.models.wake(model);
     if (waking === null) {
       proceed();
@@ -188,7 +188,8 @@ export class Gateway {
       this.#unrouted(model, error);
       inquiry.fail(error);
     };
-    const milliseconds = Math.min(timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
+    const asked = Number(exchange?.header('x-request-timeout-ms') ?? NaN);
+    const milliseconds = Math.min(asked > 0 ? asked : this.#timeoutMs, this.#timeoutMs);
     const cancel = this.#clock.after(Math.max(0, started + milliseconds - this.#clock.now()), () =>
       end(() => refuse(fail('DEADLINE_EXCEEDED', { model, milliseconds }))),
     );
@@ -213,26 +214,27 @@ export class Gateway {
       return;
     }
     const started = this.#clock.now();
-    let encode: Codec['encode'] = codec.encode.bind(codec);
+    let asked: AnswerWriter | null = null;
     const inquiry = (decode: (version: ServedVersion) => Decoded): Inquiry => ({
       decode: (version) => {
-        encode = answerWriter(exchange.header('accept'), version.signature) ?? encode;
+        asked = answerWriter(exchange.header('accept'), version.signature);
         const decoded = decode(version);
-        return { inputs: decoded.inputs, ...mergeTerms(decoded, headerTerms(exchange)) };
+        const terms = headerTerms(exchange);
+        return terms === null ? decoded : { inputs: decoded.inputs, ...mergeTerms(decoded, terms) };
       },
       answer: (version, outputs) => {
-        const { body, contentType, headers = [] } = encode(version, outputs);
+        const { body, contentType, headers } =
+          asked === null ? codec.encode(version, outputs) : asked(version, outputs);
         const hint = sizeHint(json?.bytes.length ?? 0, contentType, body.length);
         // Outputs are never views of inputs, and the runner is done with those.
         exchange.release();
-        exchange.reply(200, contentType, body, [...headers, ...hint]);
+        exchange.reply(200, contentType, body, hint === null ? headers : [...(headers ?? []), ...hint]);
       },
       fail: (error) => this.#answerError(exchange, error, encodeError),
       onClose: (cancel) => exchange.onClose(cancel),
     });
     const refusal = inquiry((version) => codec.decode(version, null, exchange.body));
-    const allowed = Number(exchange.header('x-request-timeout-ms') ?? NaN);
-    this.#awake(model, started, allowed > 0 ? allowed : null, refusal, () => {
+    this.#awake(model, started, exchange, refusal, () => {
       this.#read(exchange, model, selector, { started, json, codec, inquiry, refusal });
     });
   }
@@ -299,10 +301,11 @@ export class Gateway {
 
   #submit(version: ServedVersion, started: number, inquiry: Inquiry): void {
     try {
-      const { inputs, timeoutMs, ...terms } = inquiry.decode(version);
+      const { inputs, timeoutMs, queueTimeoutMs, priority } = inquiry.decode(version);
       const deadline = started + Math.min(timeoutMs ?? this.#timeoutMs, this.#timeoutMs);
       const inputMs = this.#clock.now() - started;
-      const cancel = version.intake.submit(inputs, { ...terms, deadline }, (error, outputs, times) => {
+      const asked = { deadline, queueTimeoutMs, priority };
+      const cancel = version.intake.submit(inputs, asked, (error, outputs, times) => {
         if (error !== null || outputs === null) {
           this.#failed(version, started, inquiry, error);
           return;
@@ -358,9 +361,10 @@ export class Gateway {
 const defaultError: EncodeError = (error, exchange) => errorAnswer(error, exchange.id);
 
 /** @throws REQUEST_MALFORMED */
-function headerTerms(exchange: Exchange): Terms {
+function headerTerms(exchange: Exchange): Terms | null {
   const timeout = exchange.header('x-request-timeout-ms');
   const priority = exchange.header('x-slipway-priority');
+  if (timeout === undefined && priority === undefined) return null;
   return {
     timeoutMs: timeout === undefined ? null : readTimeout(timeout),
     ...(priority === undefined ? {} : { priority: readPriority(priority, 'x-slipway-priority') }),

@@ -26,9 +26,9 @@ export interface Asked {
   /** When its client gives up, on the clock. */
   readonly deadline: number;
   /** How long it may wait to be executed, milliseconds. */
-  readonly queueTimeoutMs?: number | null;
+  readonly queueTimeoutMs?: number | null | undefined;
   /** 1 is the highest; 0 or absent: the default level of the model. */
-  readonly priority?: number;
+  readonly priority?: number | undefined;
 }
 
 interface SchedulerObserver {
@@ -51,6 +51,9 @@ const SLACK = 0.02;
 
 /** Before a deadline, for what is not learned: timers, encoding. Milliseconds. */
 const MARGIN_MS = 2;
+/** A request that would end so long before its deadline says that those behind it are not late either. */
+const ROOMY_MS = 1000;
+const ROOMY_REQUESTS = 16;
 
 /** What goes to a runner as one call. */
 interface Batch {
@@ -68,6 +71,8 @@ export class Scheduler {
   readonly #retries: Batch[] = [];
   readonly #padder: Padder | null;
   readonly #inOrder: InOrder | null;
+  /** So many requests with no earlier deadline than this are taken without working out when they would end. */
+  #roomy = { requests: 0, deadline: 0 };
   #pumpPlanned = false;
   /** For the next time limit, and for the next moment at which a batch may go. */
   readonly #limits: Alarm;
@@ -186,8 +191,16 @@ export class Scheduler {
   /** Refuses what could not be answered in time even if nothing came in between; where a runner is idle it may try. */
   #checkTime(job: Job, group: Group, now: number): void {
     if (this.#servers.someIdle) return;
+    if (this.#roomy.requests > 0 && job.deadline >= this.#roomy.deadline) {
+      this.#roomy.requests--;
+      return;
+    }
     const end = earliestEnd(this.#situation(now), job, group);
-    if (end <= job.deadline) return;
+    if (end <= job.deadline) {
+      // Far from late: the next few are not worked out, and at worst one is taken that cannot be answered in time.
+      if (job.deadline - end > ROOMY_MS) this.#roomy = { requests: ROOMY_REQUESTS, deadline: job.deadline };
+      return;
+    }
     const { model } = this.#options;
     const milliseconds = Math.round(job.deadline - now);
     throw fail('OVERLOADED', { model, milliseconds, retryAfter: wholeSeconds(end - job.deadline) });

@@ -45,7 +45,8 @@ export function decodeRaw(
 
 /** Among the others. As data, not as a member: "__proto__" is a name like any other. */
 export function addTensor(tensors: Record<string, Tensor>, name: string, value: Tensor): void {
-  Object.defineProperty(tensors, name, { value, enumerable: true, configurable: true, writable: true });
+  if (name !== '__proto__') tensors[name] = value;
+  else Object.defineProperty(tensors, name, { value, enumerable: true, configurable: true, writable: true });
 }
 
 /** BF16 has no dtype here; it is the upper half of a float32, so it becomes one, exactly. */
