@@ -41,5 +41,7 @@ export interface ServerStatus {
   readonly rssBytes: number;
   /** What all processes together may occupy. */
   readonly memoryBudgetBytes: number;
+  /** Where requests are taken: over HTTP a URL, over gRPC `host:port`; null when there is none, or not yet. */
+  readonly listening: { readonly http: string | null; readonly grpc: string | null };
   readonly models: readonly ServedModelStatus[];
 }

@@ -156,8 +156,9 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     tls,
   );
   let closing: Promise<void> | null = null;
+  let listening: ServerStatus['listening'] = { http: null, grpc: null };
   const status = (): Promise<ServerStatus> =>
-    serverStatus(catalog, { version, startedAt, draining: closing !== null, clock });
+    serverStatus(catalog, { version, startedAt, draining: closing !== null, listening, clock });
   const adminListener = listener(
     settings.adminHost,
     settings.adminPort,
@@ -216,6 +217,7 @@ export async function startServer(options: ServeOptions): Promise<RunningServer>
     const address = await open(settings.host, grpcListener);
     grpc = { ...address, url: address.url.replace('http://', '') };
   }
+  listening = { http: rest.url, grpc: grpc?.url ?? null };
   logger.info(
     { event: 'server.listening', rest: rest.url, grpc: grpc?.url ?? null, admin: admin.url },
     `listening on ${rest.url}`,

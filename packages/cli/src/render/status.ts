@@ -11,7 +11,8 @@ export function renderStatus(status: ServerStatus, url: string, style: Style): s
       ? style.green('ready')
       : style.yellow('not ready');
   const head = `${style.bold('slipway')} ${status.version} at ${url}: ${state}, up ${duration(status.uptimeSeconds)}, process ${status.pid}, ${bytes(status.rssBytes)}, ${memoryOf(status)} of ${bytes(status.memoryBudgetBytes)}`;
-  if (status.models.length === 0) return `${head}\nNothing is served.`;
+  const where = `requests: ${[status.listening.http, status.listening.grpc === null ? null : `gRPC ${status.listening.grpc}`].filter((each) => each !== null).join(', ')}`;
+  if (status.models.length === 0) return `${head}\n${where}\nNothing is served.`;
   const rows = status.models.flatMap((model) => [
     ...(model.versions.length === 0 ? [[style.bold(model.name), stateOfModel(model, style), ...BLANKS]] : []),
     ...model.versions.map((version) => [
@@ -28,7 +29,7 @@ export function renderStatus(status: ServerStatus, url: string, style: Style): s
     ]),
   ]);
   const right = { align: 'right' } as const;
-  return `${head}\n\n${table(
+  return `${head}\n${where}\n\n${table(
     [
       { title: 'model' },
       { title: 'state', shrinks: true },

@@ -5,7 +5,13 @@ import { reasonOf } from '../catalog/model.ts';
 
 export async function serverStatus(
   catalog: Catalog,
-  server: { readonly version: string; readonly startedAt: number; readonly draining: boolean; readonly clock: Clock },
+  server: {
+    readonly version: string;
+    readonly startedAt: number;
+    readonly draining: boolean;
+    readonly listening: ServerStatus['listening'];
+    readonly clock: Clock;
+  },
 ): Promise<ServerStatus> {
   const models = await Promise.all(
     [...catalog.models.values()].map(async (model) => {
@@ -48,6 +54,7 @@ export async function serverStatus(
     pid: process.pid,
     rssBytes: process.memoryUsage.rss(),
     memoryBudgetBytes: catalog.memoryBudgetBytes,
+    listening: server.listening,
     models,
   };
 }
