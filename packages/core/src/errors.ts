@@ -150,7 +150,6 @@ export const errorTable = define({
   TRANSFORM_FAILED: row('The transforms of the request could not be done: {problem}', 500, 'INTERNAL', EXIT.error, 'Send its rows one by one to find the one that does it, and make that smaller.'),
   NOT_READY: row('Model "{model}" is {state}', 503, 'UNAVAILABLE', EXIT.error, 'Wait until it is ready; /v2/health/ready tells.'),
   MODEL_UNAVAILABLE: row('Model "{model}" is not available: {problem}', 503, 'UNAVAILABLE', EXIT.error, 'Put a good version in its place, it is loaded by itself; the log of the server says more.'),
-  CONTROL_REFUSED: row('This server does not let clients {action}', 403, 'PERMISSION_DENIED', EXIT.auth, 'Start it with --model-control explicit to allow it.'),
   CONTROL_CONFLICT: row('Model "{model}": {problem}', 409, 'ABORTED', EXIT.conflict, 'Ask for the state of the model, and send the request again if it is still wanted.'),
   LABEL_UNAVAILABLE: row('The label "{label}" cannot point at version {version} of model "{model}": {problem}', 409, 'FAILED_PRECONDITION', EXIT.conflict, 'Point it at a version that is served; add the version first, and wait until it is ready.'),
   MEMORY_EXCEEDED: row('Model "{model}" does not fit: it needs about {needed} MiB and {free} MiB of the {budget} MiB budget are free', 507, 'RESOURCE_EXHAUSTED', EXIT.error, 'Unload a model, raise --memory-budget, or let the old version go first with --swap resource.'),

@@ -332,6 +332,7 @@ export class Catalog implements Models {
           version,
           state: model.state(version),
           loadable,
+          attempts: failure?.identity === identity ? failure.attempts : 0,
           pinned: candidate.pinned || labelled.has(version),
           stale: changed && loadable && !model.loading.has(version),
         };

@@ -76,11 +76,11 @@ describe('explicit control', () => {
         () => 'ok',
         (error: unknown) => (error as { code: string }).code,
       );
-    expect(await code(control.load('x', { path: '/etc' }))).toBe('CONTROL_REFUSED');
+    expect(await code(control.load('x', { path: '/etc' }))).toBe('CLIENT_REFUSED');
     for (const relative of ['', '..', '../..', 'a/../..', 'nothing']) {
-      expect(await code(control.load('x', { path: relative }))).toBe('CONTROL_REFUSED');
+      expect(await code(control.load('x', { path: relative }))).toBe('CLIENT_REFUSED');
     }
-    expect(await code(control.load('x', { path: path.join(root, '..') }))).toBe('CONTROL_REFUSED');
+    expect(await code(control.load('x', { path: path.join(root, '..') }))).toBe('CLIENT_REFUSED');
     expect(await code(control.load('../x'))).toBe('REQUEST_MALFORMED');
     expect(await code(control.load('x', { files: new Map([['../1/model.onnx', Buffer.of(1)]]) }))).toBe(
       'REQUEST_MALFORMED',

@@ -44,20 +44,20 @@ export interface ModelControl {
   /**
    * Load a model, or load it again when its files or settings are other than what is loaded. The loaded one serves on until
    * the new one is ready, and if that fails.
-   * @throws CONTROL_REFUSED, MODEL_NOT_FOUND, MODEL_UNAVAILABLE (it failed), CONTROL_CONFLICT (overtaken), TENSOR_INVALID
+   * @throws CLIENT_REFUSED, MODEL_NOT_FOUND, MODEL_UNAVAILABLE (it failed), CONTROL_CONFLICT (overtaken), TENSOR_INVALID
    */
   load(name: string, request?: LoadRequest): Promise<void>;
-  /** Takes no new requests when it resolves; those under way are answered. @throws CONTROL_REFUSED, MODEL_NOT_FOUND */
+  /** Takes no new requests when it resolves; those under way are answered. @throws CLIENT_REFUSED, MODEL_NOT_FOUND */
   unload(name: string): Promise<void>;
   /**
    * Serve these models and no others. Nothing changes when the list itself is wrong; otherwise each model comes, stays or goes
    * by itself, and the first that failed is thrown at the end.
-   * @throws CONTROL_REFUSED, REQUEST_MALFORMED, MODEL_UNAVAILABLE
+   * @throws CLIENT_REFUSED, REQUEST_MALFORMED, MODEL_UNAVAILABLE
    */
   replaceAll(models: readonly ModelEntry[]): Promise<void>;
   /**
    * Point a label at a version, or take it off with null.
-   * @throws CONTROL_REFUSED, MODEL_NOT_FOUND, LABEL_UNAVAILABLE when that version is not there to be served
+   * @throws CLIENT_REFUSED, MODEL_NOT_FOUND, LABEL_UNAVAILABLE when that version is not there to be served
    */
   setLabel(name: string, label: string, version: number | null): void;
 }

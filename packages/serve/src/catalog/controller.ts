@@ -223,8 +223,9 @@ export class Controller implements ModelControl {
    */
   async #checkRoot(at: string): Promise<string> {
     const refused = (): SlipwayError =>
-      fail('CONTROL_REFUSED', {
-        action: `load models from ${at.slice(0, 200)}; allow its directory with --model-root`,
+      fail('CLIENT_REFUSED', {
+        action: `load models from ${at.slice(0, 200)}`,
+        option: '--model-root and its directory',
       });
     if (at === '') throw refused();
     const roots = await Promise.all(this.#options.roots.map((root) => realpath(root).catch(() => path.resolve(root))));
@@ -237,7 +238,7 @@ export class Controller implements ModelControl {
   }
 
   #permit(action: string): void {
-    if (!this.allowed) throw fail('CONTROL_REFUSED', { action });
+    if (!this.allowed) throw fail('CLIENT_REFUSED', { action, option: '--model-control explicit' });
   }
 }
 

@@ -3,7 +3,8 @@
  *
  * From the newest version down, as many as the policy asks for: one that is ready takes a place; one that loads, or may be tried
  * (again), is awaited, and whatever older version is ready stays until it answers; one that failed is passed over for the next
- * older. Only when a wanted version is ready do the others go. Versions with a label are wanted beside those of the policy.
+ * older. While nothing is ready what was tried least is next: versions that fail again and again must not keep an older one
+ * from its turn. Only when a wanted version is ready do the others go. Versions with a label are wanted beside those of the policy.
  *
  * That order (load, then drop) keeps the model available and holds two versions in memory for a while. With `dropFirst` it is
  * the other way round: nothing is loaded until everything that will not stay is gone.
@@ -16,6 +17,8 @@ export interface PlannedVersion {
   readonly state: VersionState;
   /** Its files are all there, and if it failed, its time has come again. */
   readonly loadable: boolean;
+  /** How often it failed. Default 0. */
+  readonly attempts?: number;
   readonly pinned: boolean;
   /** It is ready, and its files or settings have changed since, and can be loaded. */
   readonly stale?: boolean;
@@ -47,9 +50,14 @@ export function planVersions(
   const inPolicy = (version: number): boolean => !('specific' in policy) || policy.specific.includes(version);
   const load: number[] = [];
   const keep = new Set<number>();
+  const served = [...ready];
+  const due = listed.filter(({ version, state, loadable }) => inPolicy(version) && loadable && state !== 'ready');
+  const fewest = Math.min(...due.map(({ attempts = 0 }) => attempts));
   let found = 0;
   let awaited = 0;
-  for (const { version, state, loadable, pinned, stale } of [...listed].sort((a, b) => b.version - a.version)) {
+  for (const { version, state, loadable, attempts = 0, pinned, stale } of [...listed].sort(
+    (a, b) => b.version - a.version,
+  )) {
     const candidate = inPolicy(version) && found < places && !(dropFirst && found + awaited >= places);
     if (!candidate && !pinned) continue;
     if (state === 'ready') {
@@ -58,12 +66,12 @@ export function planVersions(
       if (candidate) found++;
     } else if (state === 'loading') {
       if (candidate) awaited++;
-    } else if (loadable && (pinned || found + awaited < places)) {
+    } else if (loadable && (pinned || (found + awaited < places && (served.length > 0 || attempts === fewest)))) {
       load.push(version);
       if (candidate) awaited++;
     }
   }
-  const others = [...ready].filter((version) => !keep.has(version));
+  const others = served.filter((version) => !keep.has(version));
   if (!dropFirst) return { load, drain: found > 0 ? others : [] };
   const dropping = load.length > 0 || found > 0 ? others : [];
   const waiting = dropping.length > 0 || listed.some(({ state }) => state === 'draining');

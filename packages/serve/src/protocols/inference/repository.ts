@@ -13,7 +13,7 @@ type Given = ReadonlyMap<string, boolean | number | string | Buffer>;
 const FILE = 'file:';
 const BASE64 = /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/;
 
-/** @throws CONTROL_REFUSED, REQUEST_MALFORMED, SERVING_CONFIG_INVALID, MODEL_NOT_FOUND, MODEL_UNAVAILABLE */
+/** @throws CLIENT_REFUSED, REQUEST_MALFORMED, SERVING_CONFIG_INVALID, MODEL_NOT_FOUND, MODEL_UNAVAILABLE */
 export async function loadModel(
   control: ModelControl,
   logger: Logger,
